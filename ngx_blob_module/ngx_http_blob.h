@@ -1,0 +1,363 @@
+#ifndef NGX_HTTP_BLOB_H
+#define NGX_HTTP_BLOB_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <stdbool.h>
+
+#include "base/policy.h"
+#include "base/props.h"
+#include "base/rc.h"
+#include "base/view.h"
+#include "base/writer.h"
+#include "proto/auth.h"
+#include "proto/cond.h"
+#include "proto/error.h"
+#include "proto/headers.h"
+#include "proto/op.h"
+#include "proto/uri.h"
+#include "store/store.h"
+
+/*
+ * What the files of the glue share. Everything runs on the event loop of one
+ * worker, but for the `run` functions of tasks.
+ *
+ * Which function lives where:
+ *
+ *   core (G1)
+ *     module.c    directives, confs, publishing the policy, processes
+ *     handler.c   entry, parse, gate, dispatch; errors' log handler
+ *     step.c      driver, wake, timers, tasks, finish
+ *     commit.c    batches of changes; waiting until durable
+ *     body.c      request bodies: bounded into memory, streamed to the store
+ *     reply.c     headers, errors, answers without a blob's content
+ *     read.c      Get Blob, HEAD: lookups, conditions, resident bytes
+ *     write.c     Put Blob, Put Block, block list, metadata, props, delete
+ *     container.c containers, account and service rows
+ *     list.c      List Blobs, List Containers, block lists
+ *     stub.c      weak stand-ins for the functions below
+ *
+ *   origin side (G2)
+ *     vars.c      variables of conf/blob_origin.conf
+ *     origin.c    asking (HEAD/GET) with @blob_ask, facts, resolve
+ *     slice.c     reads through the hot tier, @blob_slice
+ *     forward.c   flush, fence, @blob_forward, @blob_tier listings
+ *     filter.c    ngx_http_blob_filter_module: header and body filter,
+ *                 Azure bodies for nginx's own errors
+ *
+ * A request is a run of steps. A step's `run` does its work and returns
+ *   BLOB_NEXT  ctx->step names the next one (ngx_http_blob_goto);
+ *   BLOB_WAIT  exactly one wake source is armed (task, timer, commit, body,
+ *              subrequest), and it will call ngx_http_blob_wake;
+ *   BLOB_DONE  ngx_http_blob_finish was called.
+ * After finish() or wake() nothing touches ctx.
+ */
+#define BLOB_NEXT          NGX_OK
+#define BLOB_WAIT          NGX_AGAIN
+#define BLOB_DONE          NGX_DONE
+
+#define BLOB_SCRATCH_SIZE  (24 * 1024)
+#define BLOB_BODY_BUF_SIZE (256 * 1024)
+#define BLOB_BODY_BUFS     2
+#define BLOB_SMALL_READ    (32 * 1024)
+
+extern ngx_module_t ngx_http_blob_module;
+extern ngx_module_t ngx_http_blob_filter_module;
+
+typedef struct ngx_http_blob_ctx_s ngx_http_blob_ctx_t;
+typedef struct ngx_http_blob_body_s ngx_http_blob_body_t;
+typedef struct ngx_http_blob_account_s ngx_http_blob_account_t;
+
+typedef ngx_int_t (*ngx_http_blob_step_pt)(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
+
+typedef struct {
+    const char *name;   /* in debug lines */
+    const char *action; /* log->action: "while ..." */
+    ngx_http_blob_step_pt run;
+} ngx_http_blob_step_t;
+
+/* ---- configuration ---------------------------------------------------- */
+
+struct ngx_http_blob_account_s {
+    ngx_str_t name;
+    ngx_str_t keys_conf[POLICY_KEYS_MAX]; /* as written */
+    u_char keys_buf[POLICY_KEYS_MAX][64];
+    view_t keys[POLICY_KEYS_MAX]; /* decoded */
+    ngx_uint_t nkeys;
+
+    ngx_str_t origin;   /* URL as written, without a trailing slash; or none */
+    ngx_str_t upstream; /* upstream=NAME, or empty */
+    ngx_str_t origin_account; /* to sign with; = name unless told */
+    ngx_str_t origin_key_conf;
+    ngx_str_t origin_sas_conf;
+    u_char origin_key_buf[64];
+    view_t origin_key; /* decoded; null: none */
+
+    policy_account_t policy; /* rules[0] is the account's own */
+    ngx_array_t rules;       /* policy_rule_t while parsing */
+
+    u_char *file; /* where the block stands, for messages */
+    ngx_uint_t line;
+
+    void *origin_data; /* G2's, made by ngx_http_blob_origin_account */
+};
+
+typedef struct {
+    ngx_array_t accounts; /* ngx_http_blob_account_t * */
+    ngx_str_t store_path; /* absolute; empty: no blob_store */
+    policy_t policy;      /* what is published */
+    u_char *file;
+    ngx_uint_t line;
+
+    ngx_thread_pool_t *io;      /* blob_io: bodies, scans, waits */
+    ngx_thread_pool_t *commits; /* blob_commit */
+
+    ngx_uint_t passes; /* locations with blob_pass */
+    void *origin_data; /* G2's */
+
+    /* of this process, set in init_process; store is NULL while it could
+     * not be opened: answer ServerBusy */
+    store_t *store;
+    store_reader_t *reader; /* the event loop's */
+    tier_log_t log;
+    ngx_event_t open_timer;
+} ngx_http_blob_main_conf_t;
+
+typedef struct {
+    ngx_flag_t pass;
+    ngx_str_t account_name;           /* "*": as the URL says */
+    ngx_http_blob_account_t *account; /* NULL if "*" */
+    proto_uri_style_t style;
+} ngx_http_blob_loc_conf_t;
+
+/* ---- a request -------------------------------------------------------- */
+
+/* First member of whatever is a request's module ctx. */
+typedef enum {
+    BLOB_CTX_MAIN = 0, /* ngx_http_blob_ctx_t */
+    BLOB_CTX_ASK,      /* G2's, of subrequests */
+    BLOB_CTX_SLICE,
+    BLOB_CTX_TIER
+} ngx_http_blob_kind_t;
+
+typedef enum {
+    BLOB_LOOKUP_NONE = 0, /* not looked up */
+    BLOB_LOOKUP_ABSENT,   /* there is none (here; at the origin: unknown) */
+    BLOB_LOOKUP_FOUND
+} ngx_http_blob_lookup_t;
+
+typedef void (*ngx_http_blob_task_pt)(void *data, const tier_log_t *log);
+
+struct ngx_http_blob_ctx_s {
+    ngx_http_blob_kind_t kind;
+    ngx_http_request_t *r;
+    const ngx_http_blob_step_t *step;
+    ngx_http_blob_main_conf_t *bmcf;
+    ngx_http_blob_loc_conf_t *blcf;
+
+    /* what was asked */
+    view_t target; /* raw, as on the wire */
+    view_t host;
+    proto_header_t *hdrs;
+    unsigned nhdrs;
+    proto_uri_t uri;
+    const proto_op_t *op;
+    proto_headers_t headers;
+    proto_auth_in_t auth_in;
+    proto_auth_out_t auth;
+    proto_fault_t fault; /* filled by whatever refuses */
+    int64_t now_s;
+
+    /* what is known */
+    ngx_http_blob_account_t *account;
+    policy_rule_t policy;
+    ngx_http_blob_lookup_t container_found;
+    store_container_t container;
+    ngx_http_blob_lookup_t blob_found;
+    store_blob_t blob;
+    writer_t scratch; /* what the above point into; pool memory */
+    uint64_t seen;    /* highest commit number that the answer reflects */
+
+    /* what is under way */
+    const ngx_http_blob_step_t *next; /* where the sub-run goes on */
+    ngx_http_blob_body_t *body;
+    store_change_t *change;
+    ngx_event_t timer;
+    ngx_thread_task_t *task;
+    void *op_data; /* of the operation's file */
+    void *origin;  /* of G2's files */
+
+    u_char request_id[36];
+    unsigned counted:1; /* r->main->count is ours */
+    unsigned finished:1;
+    unsigned own_reply:1; /* headers were composed here: filters pass it */
+    unsigned busy:1;      /* a task or commit is in flight (r->blocked) */
+    unsigned running:1;   /* inside the driver */
+    unsigned woken:1;
+};
+
+/* ---- step.c ----------------------------------------------------------- */
+
+/* Makes the ctx and hangs it on r; NULL: no memory. */
+ngx_http_blob_ctx_t *ngx_http_blob_ctx_create(ngx_http_request_t *r);
+ngx_int_t ngx_http_blob_goto(ngx_http_blob_ctx_t *ctx,
+                             const ngx_http_blob_step_t *step);
+/* From the content handler: runs ctx->step as far as it goes. */
+void ngx_http_blob_run(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+/* From a wake source, on the event loop: runs on with ctx->step, then the
+ * posted requests. */
+void ngx_http_blob_wake(ngx_http_blob_ctx_t *ctx);
+/* Sole caller of ngx_http_finalize_request for the client's request. */
+ngx_int_t ngx_http_blob_finish(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                               ngx_int_t rc);
+/* Arms the timer; `step` runs when it fires. Returns BLOB_WAIT. */
+ngx_int_t ngx_http_blob_sleep(ngx_http_blob_ctx_t *ctx, ngx_msec_t ms,
+                              const ngx_http_blob_step_t *step);
+/* Runs fn(data) in a thread, then `step`. `data` is pool memory of the
+ * request, which lives until then (r->blocked). No r, pool or conf in fn.
+ * Returns BLOB_WAIT, or NGX_ERROR when it cannot be posted. */
+ngx_int_t ngx_http_blob_task(ngx_http_blob_ctx_t *ctx, ngx_thread_pool_t *tp,
+                             ngx_http_blob_task_pt fn, void *data,
+                             const ngx_http_blob_step_t *step);
+/* Busy-count for wake sources of other files: keeps the request's memory. */
+void ngx_http_blob_block(ngx_http_blob_ctx_t *ctx);
+void ngx_http_blob_unblock(ngx_http_blob_ctx_t *ctx);
+
+/* ---- commit.c --------------------------------------------------------- */
+
+/* Queues the change (pool memory of the request, all it points to as well);
+ * `step` runs when it is committed and durable, or refused: look at
+ * change->rc and change->verdict. Returns BLOB_WAIT or NGX_ERROR. */
+ngx_int_t ngx_http_blob_commit(ngx_http_blob_ctx_t *ctx,
+                               store_change_t *change,
+                               const ngx_http_blob_step_t *step);
+/* Goes to `step` once ctx->seen is durable; at once as a rule. */
+ngx_int_t ngx_http_blob_wait_durable(ngx_http_blob_ctx_t *ctx,
+                                     const ngx_http_blob_step_t *step);
+
+/* ---- body.c ----------------------------------------------------------- */
+
+/* Reads a bounded body into memory (limit: the operation row's), then
+ * `step`; the bytes are ngx_http_blob_body_view. Answers the error itself. */
+ngx_int_t ngx_http_blob_body_read(ngx_http_request_t *r,
+                                  ngx_http_blob_ctx_t *ctx, size_t limit,
+                                  const ngx_http_blob_step_t *step);
+view_t ngx_http_blob_body_view(ngx_http_blob_ctx_t *ctx);
+/* Streams the body into the store, checks its length, MD5 and CRC64, then
+ * `step`; the store_body_t is then ngx_http_blob_body_take's. */
+ngx_int_t ngx_http_blob_body_stream(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx,
+                                    const ngx_http_blob_step_t *step);
+store_body_t *ngx_http_blob_body_take(ngx_http_blob_ctx_t *ctx);
+
+/* ---- reply.c ---------------------------------------------------------- */
+
+/* Adds a response header; name static, value copied into the pool. Content-
+ * Type, Content-Length, ETag, Last-Modified, Date go to their places. */
+ngx_int_t ngx_http_blob_header(ngx_http_request_t *r, view_t name,
+                               view_t value);
+/* The same as proto's emit callback; ctx is the ngx_http_request_t. */
+void ngx_http_blob_emit(void *r, view_t name, view_t value);
+/* x-ms-request-id, x-ms-version, x-ms-client-request-id, Date, Server; for
+ * every answer, also those of the filters. */
+ngx_int_t ngx_http_blob_common_headers(ngx_http_request_t *r,
+                                       ngx_http_blob_ctx_t *ctx);
+/* Sends status, headers so far and `body` (copied; may be null), ends the
+ * request. Drains or closes what is left of the request's body. */
+ngx_int_t ngx_http_blob_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                              ngx_uint_t status, view_t content_type,
+                              view_t body);
+/* Azure's answer to an error; details come from ctx->fault. BLOB_DONE. */
+ngx_int_t ngx_http_blob_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                             proto_err_t err);
+/* The one translator from tier_rc_t. */
+proto_err_t ngx_http_blob_rc_error(tier_rc_t rc);
+/* Last thing before own headers are sent: allow_ranges, not_modified, gzip
+ * off; own_reply on. */
+void ngx_http_blob_own_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+/* The Azure error document into pool memory. */
+ngx_int_t ngx_http_blob_error_body(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx, proto_err_t err,
+                                   view_t *ret);
+
+/* ---- read.c ----------------------------------------------------------- */
+
+/* Looks the container / blob up in the index; sets container_found,
+ * blob_found, seen. TIER_NOT_FOUND is not an error here. */
+tier_rc_t ngx_http_blob_find_container(ngx_http_blob_ctx_t *ctx);
+tier_rc_t ngx_http_blob_find_blob(ngx_http_blob_ctx_t *ctx);
+/* Status line, headers and (unless HEAD) resident bytes of ctx->blob; checks
+ * conditions and the range first. */
+ngx_int_t ngx_http_blob_read_resident(ngx_http_request_t *r,
+                                      ngx_http_blob_ctx_t *ctx);
+/* Conditions and range against `props`; PROTO_OK or what to answer (also
+ * 304). Range is whole when none was asked; *ret_partial: 206. */
+proto_err_t ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx,
+                                     const blob_props_t *props,
+                                     view_t origin_etag, uint64_t *ret_off,
+                                     uint64_t *ret_len, bool *ret_partial);
+/* All headers of a GET/HEAD of a blob with these properties. */
+ngx_int_t ngx_http_blob_read_headers(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx,
+                                     const blob_props_t *props, uint64_t off,
+                                     uint64_t len, bool partial);
+
+/* ---- handler.c -------------------------------------------------------- */
+
+/* An account without an origin, or a row that is native with one too. */
+static inline bool
+ngx_http_blob_has_origin(const ngx_http_blob_ctx_t *ctx)
+{
+    return ctx->account->origin.len != 0;
+}
+
+/* error log lines of this connection without SAS signatures */
+u_char *ngx_http_blob_log_handler(ngx_http_request_t *r,
+                                  ngx_http_request_t *sr, u_char *buf,
+                                  size_t len);
+
+static inline view_t
+ngx_http_blob_view(ngx_str_t s)
+{
+    return view_of(s.data, s.len);
+}
+
+/* ---- G2's entry points; each returns as a step does --------------------
+ * `next`: where to go on when the thing asked for is known or done. */
+
+/* GET/HEAD of a blob with an origin that is not resident (clean and evicted,
+ * or unknown): facts, ask, slices, the whole answer. */
+ngx_int_t ngx_http_blob_read_origin(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx);
+/* Flush up to the blob (or container), forward the request, refresh the
+ * record, answer. Body not read yet. */
+ngx_int_t ngx_http_blob_forward(ngx_http_request_t *r,
+                                ngx_http_blob_ctx_t *ctx);
+/* Container without a record, account with an origin: asks, commits what
+ * was found; ctx->container_found is FOUND or ABSENT at `next`. */
+ngx_int_t ngx_http_blob_container_resolve(ngx_http_request_t *r,
+                                          ngx_http_blob_ctx_t *ctx,
+                                          const ngx_http_blob_step_t *next);
+/* A conditional write to a blob without a record: fetches the fact. At
+ * `next` ctx->blob_found is FOUND (blob.props and .origin_etag filled, .state
+ * CLEAN and not resident) or ABSENT (the origin has none). */
+ngx_int_t ngx_http_blob_fact_for_write(ngx_http_request_t *r,
+                                       ngx_http_blob_ctx_t *ctx,
+                                       const ngx_http_blob_step_t *next);
+/* The merged listing through @blob_tier, the whole answer. */
+ngx_int_t ngx_http_blob_list_origin(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx);
+
+/* Configuration: after an account block / at preconfiguration / at
+ * postconfiguration. NGX_CONF_OK or NGX_CONF_ERROR after logging. */
+char *ngx_http_blob_origin_account(ngx_conf_t *cf,
+                                   ngx_http_blob_main_conf_t *bmcf,
+                                   ngx_http_blob_account_t *account);
+ngx_int_t ngx_http_blob_origin_preconf(ngx_conf_t *cf);
+ngx_int_t ngx_http_blob_origin_postconf(ngx_conf_t *cf,
+                                        ngx_http_blob_main_conf_t *bmcf);
+
+#endif
