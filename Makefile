@@ -246,10 +246,10 @@ prove: all | $(call NEED,test)
 	@$(if $(PROVE_TESTS),$(TEST_ENV) $(PROVE) -It/lib -j$(PROVE_JOBS) \
 		--timer $(PROVE_TESTS),echo "prove: no tests")
 
-# Every client against a lake, and through an edge in front of it.
-# MATRIX="azcopy sdk_js" LAKES="azurite edge" choose.
+# Every client against every arrangement of servers.
+# COLUMNS="edge" CLIENTS="azcopy sdkjs" choose.
 interop: all $(B)/.interop
-	@$(TEST_ENV) t/interop/matrix.sh
+	@$(TEST_ENV) $(PERL) t/interop/matrix.pl
 
 $(B)/.interop: t/interop/package.json t/interop/package-lock.json \
 		$(call NEED,interop)

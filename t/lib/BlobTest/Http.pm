@@ -13,7 +13,7 @@ use MIME::Base64 qw(decode_base64);
 use POSIX ();
 use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(http_date sign account_sas service_sas read_message uri_escape
+our @EXPORT_OK = qw(http_date sign account_sas service_sas uri_escape
     $DEV_ACCOUNT $DEV_KEY $VERSION);
 
 our $DEV_ACCOUNT = 'devstoreaccount1';
@@ -173,8 +173,10 @@ sub read_message {
 
 AGAIN:
     until ($c->{buf} =~ /\r\n\r\n/) {
-        _fill($c, $end) or return length $c->{buf} ? { broken => 1,
-            head => $c->{buf}, status => 0, headers => {}, body => '' } : undef;
+        next if _fill($c, $end);
+        return undef unless length $c->{buf};
+        return { broken => 1, head => $c->{buf}, status => 0, headers => {},
+            body => '' };
     }
     $c->{buf} =~ s/^(.*?\r\n)\r\n//s;
     my ($first, @lines) = split /\r\n/, my $head = $1;
@@ -199,9 +201,12 @@ AGAIN:
         ;
     } elsif (lc($h->{'transfer-encoding'} // '') eq 'chunked') {
         while (1) {
-            until ($c->{buf} =~ s/^([0-9a-fA-F]+)[^\r\n]*\r\n//) {
+            my $line;
+            until (($line) = $c->{buf} =~ /^([^\n]*\n)/) {
                 _fill($c, $end) or return { %m, broken => 1 };
             }
+            substr $c->{buf}, 0, length $line, '';
+            $line =~ /^([0-9a-fA-F]+)/ or return { %m, broken => 1 };
             my $need = hex($1) + 2;
             while (length $c->{buf} < $need) {
                 _fill($c, $end) or return { %m, broken => 1 };

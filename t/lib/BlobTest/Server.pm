@@ -125,8 +125,8 @@ use BlobTest::Http qw($DEV_ACCOUNT $DEV_KEY);
 # policy (inside blob_account), server, location; or conf, all of it.
 sub new {
     my ($class, $t, $name, %o) = @_;
-    my $self = BlobTest::Server::new($class, $t, $name, account => $DEV_ACCOUNT,
-        key => $DEV_KEY, port => $t->port, stop_signal => 'QUIT', %o);
+    my $self = BlobTest::Server::new($class, $t, $name,
+        account => $DEV_ACCOUNT, key => $DEV_KEY, port => $t->port, stop_signal => 'QUIT', %o);
     $self->{store} //= "$self->{dir}/store";
     File::Path::make_path("$self->{dir}/logs", "$self->{dir}/tmp",
         "$self->{dir}/cache");
@@ -332,7 +332,8 @@ package BlobTest::Origin;
 # A scripted origin: one process a connection.  The answer is a sub that gets
 # {method target headers body n} (n counts requests from 1, over all
 # connections) and returns [status, {headers}, body], undef to close, or a
-# string to send as it is before the connection is closed.  requests() are those seen so far, without bodies.
+# string to send as it is before the connection is closed.  requests() are
+# those seen so far, without bodies.
 
 use parent -norequire, 'BlobTest::Server';
 use Fcntl qw(:flock);
