@@ -27,7 +27,8 @@
  * Which function lives where:
  *
  *   core (G1)
- *     module.c    directives, confs, publishing the policy, processes
+ *     module.c    directive table, confs, phases
+ *     conf.c      the directives; process.c: policy file, opening the store
  *     handler.c   entry, parse, gate, dispatch; errors' log handler
  *     step.c      driver, wake, timers, tasks, finish
  *     commit.c    batches of changes; waiting until durable
@@ -116,6 +117,10 @@ typedef struct {
     ngx_thread_pool_t *commits; /* blob_commit */
 
     ngx_uint_t passes; /* locations with blob_pass */
+
+    ngx_http_blob_account_t *open_account; /* while parsing */
+    ngx_uint_t open_rule;
+
     void *origin_data; /* G2's */
 
     /* of this process, set in init_process; store is NULL while it could
@@ -125,6 +130,10 @@ typedef struct {
     tier_log_t log;
     ngx_event_t open_timer;
 } ngx_http_blob_main_conf_t;
+
+typedef struct {
+    ngx_uint_t pass; /* a location of this server has blob_pass */
+} ngx_http_blob_srv_conf_t;
 
 typedef struct {
     ngx_flag_t pass;
@@ -306,6 +315,9 @@ ngx_int_t ngx_http_blob_read_headers(ngx_http_request_t *r,
                                      uint64_t len, bool partial);
 
 /* ---- handler.c -------------------------------------------------------- */
+
+/* The content handler of a location with blob_pass. */
+ngx_int_t ngx_http_blob_handler(ngx_http_request_t *r);
 
 /* An account without an origin, or a row that is native with one too. */
 static inline bool
