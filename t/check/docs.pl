@@ -1,0 +1,62 @@
+#!/usr/bin/perl
+# What the tables in the code name, the pages in docs/ name, and the other way
+# round.  A page names a thing in a heading or in the first cell of a table
+# row, between backquotes or as plain text.
+
+use strict;
+use warnings;
+
+# what, files, pattern of a name in them, page, pattern of a name there
+my @rules = (
+    ['directive', 'ngx_blob_module/*.c', qr/ngx_string\("(blob_[a-z_]+)"\)/,
+        'docs/directives.md', qr/^#+ +`?(blob_[a-z_]+)`?/],
+    ['operation', 'tier/proto/op*.c', qr/^\s*\{?\s*"([A-Z][A-Za-z]+(?: [A-Za-z]+)+)",/,
+        'docs/operations.md', qr/^\| *`?([A-Z][A-Za-z]+(?: [A-Za-z]+)+)`? *\|/],
+    ['verb', 'tier/cmd/*.c', qr/^\s*\{\s*"([a-z]+)",\s*\w+_(?:verb|cmd|main)\b/,
+        'docs/blob-tier.md', qr/^#+ +`?(?:blob-tier )?([a-z]+)`?(?: |$)/],
+    ['error', 'tier/proto/error*.[ch]', qr/^\s*(?:\w+\(|\{).*?"([A-Z][A-Za-z]{5,})"/,
+        'docs/errors.md', qr/^\| *`?([A-Z][A-Za-z]{5,})`? *\|/],
+);
+
+my $bad = 0;
+
+sub names {
+    my ($pattern, @files) = @_;
+    my %names;
+    for my $file (@files) {
+        open my $f, '<', $file or next;
+        while (<$f>) {
+            $names{$1} //= "$file:$." if $_ =~ $pattern;
+        }
+    }
+    return \%names;
+}
+
+for my $rule (@rules) {
+    my ($what, $glob, $in_code, $page, $in_page) = @$rule;
+    my @files = glob $glob;
+    next unless @files;
+    my $code = names($in_code, @files);
+    my $docs = names($in_page, $page);
+    if (!-f $page) {
+        print "$page is not there\n";
+        $bad++;
+        next;
+    }
+    if (!keys %$code) {
+        print "no ${what}s found in $glob: does the pattern still fit?\n";
+        $bad++;
+    }
+    for my $name (sort keys %$code) {
+        next if $docs->{$name};
+        print "$code->{$name}: $what $name is not in $page\n";
+        $bad++;
+    }
+    for my $name (sort keys %$docs) {
+        next if $code->{$name};
+        print "$docs->{$name}: $what $name is not in the code\n";
+        $bad++;
+    }
+    printf "# %d %ss\n", scalar keys %$code, $what;
+}
+exit($bad ? 1 : 0);
