@@ -8,8 +8,8 @@ use warnings;
 
 # what, files, pattern of a name in them, page, pattern of a name there
 my @rules = (
-    ['directive', 'ngx_blob_module/*.c', qr/ngx_string\("(blob_[a-z_]+)"\)/,
-        'docs/directives.md', qr/^#+ +`?(blob_[a-z_]+)`?/],
+    ['directive', 'ngx_blob_module/*.c', qr/^\s+\{ ngx_string\("([a-z_]+)"\),$/,
+        'docs/directives.md', qr/^#+ +`?([a-z_]+)`?/],
     ['operation', 'tier/proto/op*.c', qr/^\s*\{?\s*"([A-Z][A-Za-z]+(?: [A-Za-z]+)+)",/,
         'docs/operations.md', qr/^\| *`?([A-Z][A-Za-z]+(?: [A-Za-z]+)+)`? *\|/],
     ['verb', 'tier/cmd/*.c', qr/^\s*\{\s*"([a-z]+)",\s*\w+_(?:verb|cmd|main)\b/,
