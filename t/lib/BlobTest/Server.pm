@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use Fcntl qw(:flock);
+use File::Copy ();
 use File::Path qw(make_path);
 use IO::Socket::INET;
 use POSIX qw(:sys_wait_h);
@@ -306,17 +307,22 @@ sub new {
     my $self = BlobTest::Server::new($class, $t, "$nginx->{name}-tier", %o,
         store => $nginx->{store}, stop_timeout => 30);
     $self->{env}{ASAN_OPTIONS} = 'detect_leaks=0';
+    # a place that every user can reach, wherever the tree is
+    $self->{bin} = "$t->{dir}/blob-tier";
+    File::Copy::cp("$BlobTest::BUILD/blob-tier", $self->{bin})
+        or die "build/blob-tier: $!\n" unless -e $self->{bin};
+    chmod 0755, $self->{bin};
     return $self;
 }
 
-sub command { ("$BlobTest::BUILD/blob-tier", 'serve', $_[0]{store}) }
+sub command { ($_[0]{bin}, 'serve', $_[0]{store}) }
 sub in_child { $_[0]->drop_root }
 sub ready { $_[0]->run('status') == 0 }
 
 # blob-tier VERB STORE ARG...: the exit code; the output is in {out}.
 sub run {
     my ($self, $verb, @args) = @_;
-    my @cmd = ("$BlobTest::BUILD/blob-tier", $verb, @args, $self->{store});
+    my @cmd = ($self->{bin}, $verb, @args, $self->{store});
     local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
     open my $p, '-|', 'sh', '-c', 'exec timeout 300 "$@" 2>&1', 'sh', @cmd
         or die "blob-tier: $!\n";
