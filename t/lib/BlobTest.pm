@@ -77,7 +77,7 @@ sub write_file {
     my $path = $name =~ m{^/} ? $name : $self->path($name);
     open my $f, '>:raw', $path or die "$path: $!\n";
     print $f $data;
-    close $f or die "$path: $!\n";
+    CORE::close $f or die "$path: $!\n";
     return $path;
 }
 
@@ -149,17 +149,24 @@ sub complaints {
     return @found;
 }
 
-# Stop everything, look at the logs, close the plan.
-sub done {
+# Stop everything and give the complaints; the files go unless there are some
+# or a test failed.
+sub close {
     my ($self) = @_;
-    return if $self->{done}++;
     $self->stop;
     my @bad = $self->complaints;
+    delete $live{$self};
+    $self->_remove if !@bad && Test::More->builder->is_passing;
+    return @bad;
+}
+
+# The end of a test script.
+sub done {
+    my ($self) = @_;
+    my @bad = $self->close;
     Test::More::is(scalar @bad, 0, 'logs are clean')
         or Test::More::diag(@bad > 20 ? (@bad[0 .. 19], "...\n") : @bad);
     Test::More::done_testing();
-    delete $live{$self};
-    $self->_remove if Test::More->builder->is_passing;
 }
 
 sub _remove {
