@@ -247,7 +247,7 @@ prove: all | $(call NEED,test)
 		--timer $(PROVE_TESTS),echo "prove: no tests")
 
 # Every client against every arrangement of servers.
-# COLUMNS="edge" CLIENTS="azcopy sdkjs" choose.
+# SETUPS="edge" CLIENTS="azcopy sdkjs" choose.
 interop: all $(B)/.interop
 	@$(TEST_ENV) $(PERL) t/interop/matrix.pl
 

@@ -177,6 +177,9 @@ if [ -f /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
     listen6="listen [::1]:$edge_port;"
 fi
 
+nofile=$(ulimit -Hn)
+[ "$nofile" != unlimited ] && [ "$nofile" -lt 65536 ] || nofile=65536
+
 # fill PART PORT
 fill()
 {
@@ -186,6 +189,7 @@ fill()
         -e "s|@DIR@|$(sed "$esc" <<<"$state/$1")|g" \
         -e "s|@USER@|$user|g" \
         -e "s|@PORT@|$2|g" \
+        -e "s|@NOFILE@|$nofile|g" \
         -e "s|@LISTEN6@|$listen6|g" \
         -e "s|@DEV_KEY@|$dev_key|g" \
         -e "s|@ORIGIN@|$(sed "$esc" <<<"$origin")|g" \

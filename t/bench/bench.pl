@@ -2,7 +2,7 @@
 # How this compares with stock nginx and with Azurite, on this machine, in one
 # run: the peers take turns, each measurement is the median of its rounds.
 #
-#   bench.pl [CASE...]      ROUNDS=5 SECONDS=5 are the defaults
+#   bench.pl [CASE...]      ROUNDS=5 BENCH_SECONDS=5 are the defaults
 #
 # Servers have one worker on the first core, the load is on the last one.
 
@@ -16,7 +16,7 @@ use BlobTest;
 use BlobTest::Http qw(account_sas $DEV_ACCOUNT $DEV_KEY);
 
 my $rounds = $ENV{ROUNDS} // 5;
-my $seconds = $ENV{SECONDS} // 5;
+my $seconds = $ENV{BENCH_SECONDS} // 5;
 my %want = map { $_ => 1 } @ARGV;
 my $cores = qx(nproc) + 0;
 my @load = ($cores > 1 ? ('taskset', '-c', $cores - 1) : ());

@@ -6,7 +6,7 @@
 #   azurite      an edge in front of Azurite, write back
 #
 # and in the last two the lake has to hold the same blobs after a flush.
-# COLUMNS and CLIENTS (words) choose; BIG is AzCopy's largest file in MiB.
+# SETUPS and CLIENTS (words) choose; BIG is AzCopy's largest file in MiB.
 
 use strict;
 use warnings;
@@ -31,7 +31,7 @@ my %drivers = (
     rclone => ['/bin/sh', "$here/rclone.sh"],
 );
 my @clients = split ' ', $ENV{CLIENTS} // 'azcopy sdkjs sdkpy rclone';
-my @columns = split ' ', $ENV{COLUMNS} // 'standalone edge azurite';
+my @setups = split ' ', $ENV{SETUPS} // 'standalone edge azurite';
 
 my $t = BlobTest->new;
 note "files are in $t->{dir}";
@@ -80,25 +80,25 @@ sub run {
 }
 
 sub drive {
-    my ($column, $url, $lake_url, $tier) = @_;
+    my ($setup, $url, $lake_url, $tier) = @_;
     for my $client (@clients) {
-        my $work = "$t->{dir}/work/$column-$client";
+        my $work = "$t->{dir}/work/$setup-$client";
         my $con = "it-$client";
         make_path($work);
-        local $ENV{BIG} = $ENV{BIG} // ($column eq 'edge' ? 300 : 20);
+        local $ENV{BIG} = $ENV{BIG} // ($setup eq 'edge' ? 300 : 20);
         local $ENV{NODE_PATH} = $mods;
-        run(600, "$column-$client", @{$drivers{$client}
+        run(600, "$setup-$client", @{$drivers{$client}
             // die "no client $client\n"}, $url, $con, $work) or next;
         if ($tier) {
             my $rc = $tier->run('flush', '--wait');
-            is $rc, 0, "$column-$client: flush" or diag $tier->{out};
+            is $rc, 0, "$setup-$client: flush" or diag $tier->{out};
         }
-        run(300, "$column-$client-compare", $^X, "$here/compare.pl", $work,
+        run(300, "$setup-$client-compare", $^X, "$here/compare.pl", $work,
             $con, $url, $lake_url // ());
     }
 }
 
-my %column = (
+my %setup = (
     standalone => sub {
         my (undef, $url) = standalone('standalone');
         drive('standalone', $url);
@@ -119,8 +119,8 @@ my %column = (
     },
 );
 
-for my $name (@columns) {
-    my $code = $column{$name} // die "no column $name\n";
+for my $name (@setups) {
+    my $code = $setup{$name} // die "no setup $name\n";
     eval { $code->(); 1 } or fail("$name: $@");
     $t->stop;
 }
