@@ -32,6 +32,8 @@ use BlobTest::Server;
 our $TOP = abs_path(dirname(__FILE__) . '/../..');
 our $BUILD = $ENV{BLOB_BUILD} // "$TOP/build";
 
+$ENV{PATH} .= ":/usr/sbin:/sbin";
+
 my @BAD = (qr/\[(?:alert|emerg)\]/, qr/Sanitizer/, qr/runtime error:/,
     qr/exited on signal/, qr/\*\*\* (?:stack smashing|buffer overflow)/);
 
