@@ -191,6 +191,6 @@ END {
     $? = $rc;
 }
 
-$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
+$SIG{$_} = sub { exit 130 } for qw(INT TERM HUP PIPE);
 
 1;

@@ -44,7 +44,7 @@ sub start {
     my @cmd = $self->command;
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
-        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
+        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE);
         setpgrp 0, 0;
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $self->{log} or POSIX::_exit(126);
