@@ -129,6 +129,8 @@ typedef struct {
     store_reader_t *reader; /* the event loop's */
     tier_log_t log;
     ngx_event_t open_timer;
+    void *open_state; /* process.c's */
+    tier_rc_t open_rc;
 } ngx_http_blob_main_conf_t;
 
 typedef struct {
@@ -140,6 +142,8 @@ typedef struct {
     ngx_str_t account_name;           /* "*": as the URL says */
     ngx_http_blob_account_t *account; /* NULL if "*" */
     proto_uri_style_t style;
+    u_char *file; /* where blob_pass stands, for messages */
+    ngx_uint_t line;
 } ngx_http_blob_loc_conf_t;
 
 /* ---- a request -------------------------------------------------------- */
@@ -193,7 +197,7 @@ struct ngx_http_blob_ctx_s {
     /* what is under way */
     const ngx_http_blob_step_t *next; /* where the sub-run goes on */
     ngx_http_blob_body_t *body;
-    store_change_t *change;
+    void *durable; /* commit.c's */
     ngx_event_t timer;
     ngx_thread_task_t *task;
     void *op_data; /* of the operation's file */

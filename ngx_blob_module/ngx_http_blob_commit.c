@@ -1,0 +1,217 @@
+#include "ngx_http_blob.h"
+
+/*
+ * Commits: one batch of this worker is in flight at a time and takes all
+ * changes that wait, so that a busy worker syncs once for many of them.
+ */
+
+#define BLOB_COMMIT_BATCH 256
+
+typedef struct {
+    ngx_queue_t queue;
+    ngx_http_blob_ctx_t *ctx;
+    store_change_t *change;
+    const ngx_http_blob_step_t *step;
+} ngx_http_blob_commit_t;
+
+typedef struct {
+    store_t *store;
+    unsigned n;
+    store_change_t *changes[BLOB_COMMIT_BATCH];
+    ngx_queue_t waiters; /* ngx_http_blob_commit_t, in the changes' order */
+} ngx_http_blob_batch_t;
+
+static ngx_queue_t ngx_http_blob_waiting;
+static ngx_thread_task_t *ngx_http_blob_batch_task;
+static ngx_uint_t ngx_http_blob_in_flight;
+
+static void
+ngx_http_blob_queue_move(ngx_queue_t *to, ngx_queue_t *from)
+{
+    if (!ngx_queue_empty(from)) {
+        ngx_queue_add(to, from);
+        ngx_queue_init(from);
+    }
+}
+
+static ngx_int_t ngx_http_blob_batch_post(ngx_http_blob_main_conf_t *bmcf);
+
+/* In a thread. Every change has its own rc; a batch that fails as a whole
+ * fails each of them. */
+static void
+ngx_http_blob_batch_run(void *data, ngx_log_t *log)
+{
+    ngx_http_blob_batch_t *b = data;
+
+    store_commit(b->store, b->changes, b->n);
+}
+
+static void
+ngx_http_blob_batch_done(ngx_event_t *ev)
+{
+    ngx_http_blob_batch_t *b = ev->data;
+    ngx_http_blob_commit_t *w;
+    ngx_http_blob_ctx_t *ctx;
+    ngx_queue_t done;
+    ngx_queue_t *q;
+
+    ngx_queue_init(&done);
+    ngx_http_blob_queue_move(&done, &b->waiters);
+
+    ngx_http_blob_in_flight = 0;
+
+    /* the next batch starts before answers are composed */
+    q = ngx_queue_head(&done);
+    w = ngx_queue_data(q, ngx_http_blob_commit_t, queue);
+    (void) ngx_http_blob_batch_post(w->ctx->bmcf);
+
+    while (!ngx_queue_empty(&done)) {
+        q = ngx_queue_head(&done);
+        ngx_queue_remove(q);
+        w = ngx_queue_data(q, ngx_http_blob_commit_t, queue);
+
+        ctx = w->ctx;
+        ctx->step = w->step;
+        if (w->change->number > ctx->seen) {
+            ctx->seen = w->change->number;
+        }
+
+        ngx_http_blob_unblock(ctx);
+        ngx_http_blob_wake(ctx);
+    }
+}
+
+static ngx_int_t
+ngx_http_blob_batch_post(ngx_http_blob_main_conf_t *bmcf)
+{
+    ngx_thread_task_t *task = ngx_http_blob_batch_task;
+    ngx_http_blob_commit_t *w;
+    ngx_http_blob_batch_t *b;
+    ngx_queue_t *q;
+
+    if (ngx_http_blob_in_flight || ngx_queue_empty(&ngx_http_blob_waiting)) {
+        return NGX_OK;
+    }
+
+    if (task == NULL) {
+        task = ngx_thread_task_alloc(ngx_cycle->pool, sizeof(*b));
+        if (task == NULL) {
+            return NGX_ERROR;
+        }
+        ngx_http_blob_batch_task = task;
+        b = task->ctx;
+        ngx_queue_init(&b->waiters);
+        task->handler = ngx_http_blob_batch_run;
+        task->event.data = b;
+        task->event.handler = ngx_http_blob_batch_done;
+    }
+
+    b = task->ctx;
+    b->store = bmcf->store;
+    b->n = 0;
+
+    while (b->n < BLOB_COMMIT_BATCH
+           && !ngx_queue_empty(&ngx_http_blob_waiting))
+    {
+        q = ngx_queue_head(&ngx_http_blob_waiting);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&b->waiters, q);
+        w = ngx_queue_data(q, ngx_http_blob_commit_t, queue);
+        b->changes[b->n++] = w->change;
+    }
+
+    if (ngx_thread_task_post(bmcf->commits, task) == NGX_OK) {
+        ngx_http_blob_in_flight = 1;
+        return NGX_OK;
+    }
+
+    /* the queue of the pool is full, which one task a worker cannot do */
+    ngx_http_blob_queue_move(&b->waiters, &ngx_http_blob_waiting);
+    ngx_http_blob_queue_move(&ngx_http_blob_waiting, &b->waiters);
+    return NGX_ERROR;
+}
+
+ngx_int_t
+ngx_http_blob_commit(ngx_http_blob_ctx_t *ctx, store_change_t *change,
+                     const ngx_http_blob_step_t *step)
+{
+    ngx_http_blob_commit_t *w;
+
+    w = ngx_palloc(ctx->r->pool, sizeof(*w));
+    if (w == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_blob_waiting.next == NULL) {
+        ngx_queue_init(&ngx_http_blob_waiting);
+    }
+
+    w->ctx = ctx;
+    w->change = change;
+    w->step = step;
+    ngx_queue_insert_tail(&ngx_http_blob_waiting, &w->queue);
+
+    if (ngx_http_blob_batch_post(ctx->bmcf) != NGX_OK) {
+        ngx_queue_remove(&w->queue);
+        return NGX_ERROR;
+    }
+
+    ngx_http_blob_block(ctx);
+    return BLOB_WAIT;
+}
+
+/* ---- waiting until durable -------------------------------------------- */
+
+typedef struct {
+    store_t *store;
+    uint64_t number;
+    tier_rc_t rc;
+    const ngx_http_blob_step_t *step;
+} ngx_http_blob_durable_t;
+
+static ngx_int_t
+ngx_http_blob_durable_done(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_durable_t *d = ctx->durable;
+
+    if (d->rc != TIER_OK) {
+        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(d->rc));
+    }
+
+    return ngx_http_blob_goto(ctx, d->step);
+}
+
+static const ngx_http_blob_step_t ngx_http_blob_step_durable
+    = { "durable", "waiting for the journal", ngx_http_blob_durable_done };
+
+static void
+ngx_http_blob_durable_run(void *data, const tier_log_t *log)
+{
+    ngx_http_blob_durable_t *d = data;
+
+    d->rc = store_wait_durable(d->store, d->number);
+}
+
+ngx_int_t
+ngx_http_blob_wait_durable(ngx_http_blob_ctx_t *ctx,
+                           const ngx_http_blob_step_t *step)
+{
+    ngx_http_blob_durable_t *d;
+
+    if (store_durable(ctx->bmcf->store) >= ctx->seen) {
+        return ngx_http_blob_goto(ctx, step);
+    }
+
+    d = ngx_palloc(ctx->r->pool, sizeof(*d));
+    if (d == NULL) {
+        return NGX_ERROR;
+    }
+
+    d->store = ctx->bmcf->store;
+    d->number = ctx->seen;
+    d->step = step;
+    ctx->durable = d;
+
+    return ngx_http_blob_task(ctx, ctx->bmcf->io, ngx_http_blob_durable_run, d,
+                              &ngx_http_blob_step_durable);
+}
