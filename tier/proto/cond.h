@@ -1,0 +1,46 @@
+#ifndef PROTO_COND_H
+#define PROTO_COND_H
+
+#include "base/view.h"
+#include "proto/error.h"
+
+/*
+ * Conditional headers (REST: "Specifying conditional headers for Blob service
+ * operations"; RFC 9110 section 13). Plain data with borrowed views: glue
+ * copies it to where a commit's check can read it from a thread.
+ */
+typedef struct proto_cond_s {
+    view_t if_match;
+    view_t if_none_match;
+    bool has_modified_since;
+    bool has_unmodified_since;
+    int64_t modified_since_s;
+    int64_t unmodified_since_s;
+} proto_cond_t;
+
+static inline bool
+proto_cond_any(const proto_cond_t *c)
+{
+    return c->if_match.ptr != NULL || c->if_none_match.ptr != NULL
+           || c->has_modified_since || c->has_unmodified_since;
+}
+
+/* What the resource is now. Etags without quotes; origin_etag null: none.
+ * Either of them satisfies an ETag condition. */
+typedef struct proto_cond_state_s {
+    bool exists;
+    view_t etag;
+    view_t origin_etag;
+    int64_t last_modified_s;
+} proto_cond_state_t;
+
+/* A read: PROTO_OK, PROTO_ERR_NOT_MODIFIED (304) or CONDITION_NOT_MET. */
+proto_err_t proto_cond_check_read(const proto_cond_t *cond,
+                                  const proto_cond_state_t *state);
+/* A write; create-only on an existing blob gives BLOB_ALREADY_EXISTS. */
+proto_err_t proto_cond_check_write(const proto_cond_t *cond,
+                                   const proto_cond_state_t *state);
+/* Combinations that are refused before anything is looked up. */
+proto_err_t proto_cond_check_form(const proto_cond_t *cond, bool write);
+
+#endif

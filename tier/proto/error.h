@@ -1,0 +1,262 @@
+#ifndef PROTO_ERROR_H
+#define PROTO_ERROR_H
+
+#include <stdbool.h>
+
+#include "base/view.h"
+#include "base/writer.h"
+
+/*
+ * What clients see when something is refused: one row per code of the REST
+ * page "Blob service error codes" and "Common REST API error codes".
+ * X(id, code, status, retryable, message)
+ */
+#define PROTO_ERRORS(X)                                                       \
+    X(NO_AUTHENTICATION_INFORMATION, "NoAuthenticationInformation", 401, 0,   \
+      "Server failed to authenticate the request. Please refer to the "       \
+      "information in the www-authenticate header.")                          \
+    X(INVALID_AUTHENTICATION_INFO, "InvalidAuthenticationInfo", 400, 0,       \
+      "Authentication information is not given in the correct format. "       \
+      "Check the value of Authorization header.")                             \
+    X(INVALID_BEARER_TOKEN, "InvalidAuthenticationInfo", 401, 0,              \
+      "Server failed to authenticate the request. Please refer to the "       \
+      "information in the www-authenticate header.")                          \
+    X(AUTHENTICATION_FAILED, "AuthenticationFailed", 403, 0,                  \
+      "Server failed to authenticate the request. Make sure the value of "    \
+      "Authorization header is formed correctly including the signature.")    \
+    X(AUTHORIZATION_FAILURE, "AuthorizationFailure", 403, 0,                  \
+      "This request is not authorized to perform this operation.")            \
+    X(AUTHORIZATION_PERMISSION_MISMATCH, "AuthorizationPermissionMismatch",   \
+      403, 0,                                                                 \
+      "This request is not authorized to perform this operation using this "  \
+      "permission.")                                                          \
+    X(AUTHORIZATION_SERVICE_MISMATCH, "AuthorizationServiceMismatch", 403, 0, \
+      "This request is not authorized to perform this operation using this "  \
+      "service.")                                                             \
+    X(AUTHORIZATION_RESOURCE_TYPE_MISMATCH,                                   \
+      "AuthorizationResourceTypeMismatch", 403, 0,                            \
+      "This request is not authorized to perform this operation using this "  \
+      "resource type.")                                                       \
+    X(AUTHORIZATION_PROTOCOL_MISMATCH, "AuthorizationProtocolMismatch", 403,  \
+      0,                                                                      \
+      "This request is not authorized to perform this operation using this "  \
+      "protocol.")                                                            \
+    X(AUTHORIZATION_SOURCE_IP_MISMATCH, "AuthorizationSourceIPMismatch", 403, \
+      0,                                                                      \
+      "This request is not authorized to perform this operation using this "  \
+      "source IP.")                                                           \
+    X(UNAUTHORIZED_BLOB_OVERWRITE, "UnauthorizedBlobOverwrite", 403, 0,       \
+      "This request is not authorized to perform blob overwrites.")           \
+    X(INSUFFICIENT_ACCOUNT_PERMISSIONS, "InsufficientAccountPermissions",     \
+      403, 0,                                                                 \
+      "The account being accessed does not have sufficient permissions to "   \
+      "execute this operation.")                                              \
+    X(ACCOUNT_IS_DISABLED, "AccountIsDisabled", 403, 0,                       \
+      "The specified account is disabled.")                                   \
+    X(CORS_PREFLIGHT_FAILURE, "CorsPreflightFailure", 403, 0,                 \
+      "CORS not enabled or no matching rule found for this request.")         \
+    X(PUBLIC_ACCESS_NOT_PERMITTED, "PublicAccessNotPermitted", 409, 0,        \
+      "Public access is not permitted on this storage account.")              \
+    X(RESOURCE_NOT_FOUND, "ResourceNotFound", 404, 0,                         \
+      "The specified resource does not exist.")                               \
+    X(CONTAINER_NOT_FOUND, "ContainerNotFound", 404, 0,                       \
+      "The specified container does not exist.")                              \
+    X(BLOB_NOT_FOUND, "BlobNotFound", 404, 0,                                 \
+      "The specified blob does not exist.")                                   \
+    X(CANNOT_VERIFY_COPY_SOURCE, "CannotVerifyCopySource", 404, 0,            \
+      "Could not verify the copy source within the specified time.")          \
+    X(CONTAINER_ALREADY_EXISTS, "ContainerAlreadyExists", 409, 0,             \
+      "The specified container already exists.")                              \
+    X(CONTAINER_BEING_DELETED, "ContainerBeingDeleted", 409, 1,               \
+      "The specified container is being deleted. Try operation later.")       \
+    X(BLOB_ALREADY_EXISTS, "BlobAlreadyExists", 409, 0,                       \
+      "The specified blob already exists.")                                   \
+    X(INVALID_BLOB_TYPE, "InvalidBlobType", 409, 0,                           \
+      "The blob type is invalid for this operation.")                         \
+    X(BLOB_ARCHIVED, "BlobArchived", 409, 0,                                  \
+      "This operation is not permitted on an archived blob.")                 \
+    X(BLOB_IMMUTABLE_DUE_TO_POLICY, "BlobImmutableDueToPolicy", 409, 0,       \
+      "This operation is not permitted as the blob is immutable due to a "    \
+      "policy.")                                                              \
+    X(BLOCK_COUNT_EXCEEDS_LIMIT, "BlockCountExceedsLimit", 409, 0,            \
+      "The uncommitted block count cannot exceed the maximum limit of "       \
+      "100,000 blocks.")                                                      \
+    X(SNAPSHOTS_PRESENT, "SnapshotsPresent", 409, 0,                          \
+      "This operation is not permitted because the blob has snapshots.")      \
+    X(PENDING_COPY_OPERATION, "PendingCopyOperation", 409, 0,                 \
+      "There is currently a pending copy operation.")                         \
+    X(NO_PENDING_COPY_OPERATION, "NoPendingCopyOperation", 409, 0,            \
+      "There is currently no pending copy operation.")                        \
+    X(LEASE_ALREADY_PRESENT, "LeaseAlreadyPresent", 409, 0,                   \
+      "There is already a lease present.")                                    \
+    X(FEATURE_VERSION_MISMATCH, "FeatureVersionMismatch", 409, 0,             \
+      "The operation is not supported by the version of the resource.")       \
+    X(CONDITION_NOT_MET, "ConditionNotMet", 412, 0,                           \
+      "The condition specified using HTTP conditional header(s) is not met.") \
+    X(NOT_MODIFIED, "ConditionNotMet", 304, 0,                                \
+      "The condition specified using HTTP conditional header(s) is not met.") \
+    X(SOURCE_CONDITION_NOT_MET, "SourceConditionNotMet", 412, 0,              \
+      "The source condition specified using HTTP conditional header(s) is "   \
+      "not met.")                                                             \
+    X(TARGET_CONDITION_NOT_MET, "TargetConditionNotMet", 412, 0,              \
+      "The target condition specified using HTTP conditional header(s) is "   \
+      "not met.")                                                             \
+    X(LEASE_ID_MISSING, "LeaseIdMissing", 412, 0,                             \
+      "There is currently a lease on the blob and no lease ID was specified " \
+      "in the request.")                                                      \
+    X(LEASE_NOT_PRESENT_WITH_BLOB_OPERATION,                                  \
+      "LeaseNotPresentWithBlobOperation", 412, 0,                             \
+      "There is currently no lease on the blob.")                             \
+    X(LEASE_NOT_PRESENT_WITH_CONTAINER_OPERATION,                             \
+      "LeaseNotPresentWithContainerOperation", 412, 0,                        \
+      "There is currently no lease on the container.")                        \
+    X(INVALID_RANGE, "InvalidRange", 416, 0,                                  \
+      "The range specified is invalid for the current size of the resource.") \
+    X(MISSING_CONTENT_LENGTH_HEADER, "MissingContentLengthHeader", 411, 0,    \
+      "Content-Length HTTP header is missing.")                               \
+    X(REQUEST_BODY_TOO_LARGE, "RequestBodyTooLarge", 413, 0,                  \
+      "The request body is too large and exceeds the maximum permissible "    \
+      "limit.")                                                               \
+    X(REQUEST_URI_TOO_LONG, "InvalidUri", 414, 0,                             \
+      "The requested URI is too long.")                                       \
+    X(REQUEST_HEADERS_TOO_LARGE, "RequestHeaderFieldsTooLarge", 431, 0,       \
+      "The request headers are too large.")                                   \
+    X(UNSUPPORTED_HTTP_VERB, "UnsupportedHttpVerb", 405, 0,                   \
+      "The resource doesn't support specified Http Verb.")                    \
+    X(INVALID_URI, "InvalidUri", 400, 0,                                      \
+      "The requested URI does not represent any resource on the server.")     \
+    X(INVALID_RESOURCE_NAME, "InvalidResourceName", 400, 0,                   \
+      "The specified resource name contains invalid characters.")             \
+    X(OUT_OF_RANGE_INPUT, "OutOfRangeInput", 400, 0,                          \
+      "The specified resource name length is not within the permissible "     \
+      "limits.")                                                              \
+    X(INVALID_INPUT, "InvalidInput", 400, 0,                                  \
+      "One of the request inputs is not valid.")                              \
+    X(INVALID_OPERATION, "InvalidOperation", 400, 0,                          \
+      "Invalid operation against a blob resource.")                           \
+    X(INVALID_HEADER_VALUE, "InvalidHeaderValue", 400, 0,                     \
+      "The value for one of the HTTP headers is not in the correct format.")  \
+    X(MISSING_REQUIRED_HEADER, "MissingRequiredHeader", 400, 0,               \
+      "An HTTP header that's mandatory for this request is not specified.")   \
+    X(UNSUPPORTED_HEADER, "UnsupportedHeader", 400, 0,                        \
+      "One of the HTTP headers specified in the request is not supported.")   \
+    X(EMPTY_METADATA_KEY, "EmptyMetadataKey", 400, 0,                         \
+      "The key for one of the metadata key-value pairs is empty.")            \
+    X(INVALID_METADATA, "InvalidMetadata", 400, 0,                            \
+      "The metadata specified is invalid. It has characters that are not "    \
+      "permitted.")                                                           \
+    X(METADATA_TOO_LARGE, "MetadataTooLarge", 400, 0,                         \
+      "The size of the specified metadata exceeds the maximum size "          \
+      "permitted.")                                                           \
+    X(INVALID_QUERY_PARAMETER_VALUE, "InvalidQueryParameterValue", 400, 0,    \
+      "Value for one of the query parameters specified in the request URI "   \
+      "is invalid.")                                                          \
+    X(OUT_OF_RANGE_QUERY_PARAMETER_VALUE, "OutOfRangeQueryParameterValue",    \
+      400, 0,                                                                 \
+      "One of the query parameters specified in the request URI is outside "  \
+      "the permissible range.")                                               \
+    X(MISSING_REQUIRED_QUERY_PARAMETER, "MissingRequiredQueryParameter", 400, \
+      0,                                                                      \
+      "A query parameter that's mandatory for this request is not "           \
+      "specified.")                                                           \
+    X(UNSUPPORTED_QUERY_PARAMETER, "UnsupportedQueryParameter", 400, 0,       \
+      "One of the query parameters specified in the request URI is not "      \
+      "supported.")                                                           \
+    X(INVALID_XML_DOCUMENT, "InvalidXmlDocument", 400, 0,                     \
+      "XML specified is not syntactically valid.")                            \
+    X(INVALID_XML_NODE_VALUE, "InvalidXmlNodeValue", 400, 0,                  \
+      "The value for one of the XML nodes is not in the correct format.")     \
+    X(MISSING_REQUIRED_XML_NODE, "MissingRequiredXmlNode", 400, 0,            \
+      "An XML node that's mandatory for this request is not specified.")      \
+    X(UNSUPPORTED_XML_NODE, "UnsupportedXmlNode", 400, 0,                     \
+      "One of the XML nodes specified in the request body is not "            \
+      "supported.")                                                           \
+    X(INVALID_MD5, "InvalidMd5", 400, 0,                                      \
+      "The MD5 value specified in the request is invalid. MD5 value must be " \
+      "128 bits and base64 encoded.")                                         \
+    X(MD5_MISMATCH, "Md5Mismatch", 400, 0,                                    \
+      "The MD5 value specified in the request did not match with the MD5 "    \
+      "value calculated by the server.")                                      \
+    X(CRC64_MISMATCH, "Crc64Mismatch", 400, 0,                                \
+      "The CRC64 value specified in the request did not match with the "      \
+      "CRC64 value calculated by the server.")                                \
+    X(BOTH_CRC64_AND_MD5_HEADER_PRESENT, "BothCrc64AndMd5HeaderPresent", 400, \
+      0, "Both x-ms-content-crc64 header and Content-MD5 header are present.") \
+    X(INVALID_BLOB_OR_BLOCK, "InvalidBlobOrBlock", 400, 0,                    \
+      "The specified blob or block content is invalid.")                      \
+    X(INVALID_BLOCK_ID, "InvalidBlockId", 400, 0,                             \
+      "The specified block ID is invalid. The block ID must be Base64 "       \
+      "encoded.")                                                             \
+    X(INVALID_BLOCK_LIST, "InvalidBlockList", 400, 0,                         \
+      "The specified block list is invalid.")                                 \
+    X(BLOCK_LIST_TOO_LONG, "BlockListTooLong", 400, 0,                        \
+      "The block list may not contain more than 50,000 blocks.")              \
+    X(INVALID_BLOB_TIER, "InvalidBlobTier", 400, 0,                           \
+      "The specified blob tier is invalid.")                                  \
+    X(MULTIPLE_CONDITION_HEADERS_NOT_SUPPORTED,                               \
+      "MultipleConditionHeadersNotSupported", 400, 0,                         \
+      "Multiple condition headers are not supported.")                        \
+    X(CONDITION_HEADERS_NOT_SUPPORTED, "ConditionHeadersNotSupported", 400,   \
+      0, "Condition headers are not supported.")                              \
+    X(UNSATISFIABLE_CONDITION, "UnsatisfiableCondition", 400, 0,              \
+      "The request includes an unsatisfiable condition for this operation.")  \
+    X(OPERATION_NOT_SUPPORTED, "OperationNotSupported", 400, 0,               \
+      "The operation is not supported by this service.")                      \
+    X(ACCOUNT_NOT_FOUND, "ResourceNotFound", 404, 0,                          \
+      "The specified account does not exist here.")                           \
+    X(INTERNAL_ERROR, "InternalError", 500, 1,                                \
+      "Server encountered an internal error. Please try again after some "    \
+      "time.")                                                                \
+    X(OPERATION_TIMED_OUT, "OperationTimedOut", 500, 1,                       \
+      "Operation could not be completed within the specified time.")          \
+    X(NOT_IMPLEMENTED, "NotImplemented", 501, 0,                              \
+      "The requested operation is not implemented on this service.")          \
+    X(HTTP_VERSION_NOT_SUPPORTED, "HttpVersionNotSupported", 505, 0,          \
+      "This HTTP version is not supported here; use HTTP/1.1.")               \
+    X(SERVER_BUSY, "ServerBusy", 503, 1,                                      \
+      "The server is currently unable to receive requests. Please retry "     \
+      "your request.")
+
+typedef enum {
+    PROTO_OK = 0,
+#define X(id, code, status, retryable, message) PROTO_ERR_##id,
+    PROTO_ERRORS(X)
+#undef X
+        PROTO_ERR_COUNT
+} proto_err_t;
+
+typedef struct proto_error_row_s {
+    const char *code;
+    unsigned status;
+    bool retryable;
+    const char *message;
+} proto_error_row_t;
+
+const proto_error_row_t *proto_error_row(proto_err_t err);
+
+/*
+ * An error and what its document says beside code and message. Which nodes
+ * `name` and `value` become follows from the error: HeaderName/HeaderValue,
+ * QueryParameterName/QueryParameterValue, XmlNodeName/XmlNodeValue,
+ * UserSpecifiedMd5 (value)/ServerCalculatedMd5 (name), the same for CRC64,
+ * UriPath (value). `reason` becomes Reason, `detail`
+ * AuthenticationErrorDetail. Views are borrowed; absent ones add nothing.
+ */
+typedef struct proto_fault_s {
+    proto_err_t err;
+    view_t name;
+    view_t value;
+    view_t reason;
+    view_t detail;
+} proto_fault_t;
+
+/* Fills *fault and returns err: `return proto_fault(f, PROTO_ERR_X, n, v)` */
+proto_err_t proto_fault(proto_fault_t *fault, proto_err_t err, view_t name,
+                        view_t value);
+
+/* The error document (REST: "Status and error codes"). request_id: 36
+ * characters; now_s: Unix seconds. */
+void proto_error_xml(writer_t *w, const proto_fault_t *fault,
+                     view_t request_id, int64_t now_s);
+
+#endif
