@@ -14,7 +14,7 @@
  * ones; what Azure calls x-ms-content-crc64 (8 bytes, little-endian, base64).
  * Uses carry-less multiplication where the CPU has it.
  */
-#define MD5_LEN 16
+#define MD5_LEN    16
 #define SHA256_LEN 32
 
 /* crc is 0 at the start and the finished value after every call. */

@@ -12,11 +12,7 @@
  * headers, listings and records alike. Views are borrowed from whatever
  * buffer filled them (a record copied out of the store, a parsed request).
  */
-typedef enum {
-    BLOB_BLOCK = 0,
-    BLOB_PAGE = 1,
-    BLOB_APPEND = 2
-} blob_type_t;
+typedef enum { BLOB_BLOCK = 0, BLOB_PAGE = 1, BLOB_APPEND = 2 } blob_type_t;
 
 typedef enum {
     TIER_NONE = 0, /* never set: answered as Hot, inferred */
@@ -48,10 +44,10 @@ typedef struct blob_props_s {
 
 typedef struct container_props_s {
     int64_t last_modified_s;
-    view_t etag;          /* without quotes */
+    view_t etag;           /* without quotes */
     uint8_t public_access; /* 0 private, 1 blob, 2 container */
-    view_t metadata;      /* packed pairs */
-    view_t acl;           /* SignedIdentifiers XML as stored, or empty */
+    view_t metadata;       /* packed pairs */
+    view_t acl;            /* SignedIdentifiers XML as stored, or empty */
 } container_props_t;
 
 /* Packed pairs: le16 name length, le16 value length, name, value; repeated.

@@ -16,7 +16,8 @@ view_eq_ci(view_t a, view_t b)
     }
 
     for (size_t i = 0; i < a.len; i++) {
-        if (a.ptr[i] != b.ptr[i] && ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i])) {
+        if (a.ptr[i] != b.ptr[i]
+            && ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i])) {
             return false;
         }
     }
@@ -36,7 +37,7 @@ bool
 view_ends_with(view_t v, view_t suffix)
 {
     return v.len >= suffix.len
-           && view_eq(view_sub(v, v.len - suffix.len, suffix.len), suffix);
+        && view_eq(view_sub(v, v.len - suffix.len, suffix.len), suffix);
 }
 
 
@@ -89,8 +90,7 @@ view_trim(view_t v)
         v = view_sub(v, 1, v.len);
     }
 
-    while (v.len != 0
-           && (v.ptr[v.len - 1] == ' ' || v.ptr[v.len - 1] == '\t'))
+    while (v.len != 0 && (v.ptr[v.len - 1] == ' ' || v.ptr[v.len - 1] == '\t'))
     {
         v.len--;
     }

@@ -41,7 +41,7 @@ void writer_reset(writer_t *w);
 void writer_put(writer_t *w, view_t v);
 void writer_putc(writer_t *w, uint8_t c);
 void writer_puts(writer_t *w, const char *zstr);
-void writer_put_u64(writer_t *w, uint64_t n);           /* decimal */
+void writer_put_u64(writer_t *w, uint64_t n);             /* decimal */
 void writer_put_hex(writer_t *w, uint64_t n, int digits); /* upper case */
 void writer_put_le16(writer_t *w, uint16_t n);
 void writer_put_le32(writer_t *w, uint32_t n);

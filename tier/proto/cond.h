@@ -22,7 +22,7 @@ static inline bool
 proto_cond_any(const proto_cond_t *c)
 {
     return c->if_match.ptr != NULL || c->if_none_match.ptr != NULL
-           || c->has_modified_since || c->has_unmodified_since;
+        || c->has_modified_since || c->has_unmodified_since;
 }
 
 /* What the resource is now. Etags without quotes; origin_etag null: none.

@@ -181,7 +181,8 @@
       "The CRC64 value specified in the request did not match with the "      \
       "CRC64 value calculated by the server.")                                \
     X(BOTH_CRC64_AND_MD5_HEADER_PRESENT, "BothCrc64AndMd5HeaderPresent", 400, \
-      0, "Both x-ms-content-crc64 header and Content-MD5 header are present.") \
+      0,                                                                      \
+      "Both x-ms-content-crc64 header and Content-MD5 header are present.")   \
     X(INVALID_BLOB_OR_BLOCK, "InvalidBlobOrBlock", 400, 0,                    \
       "The specified blob or block content is invalid.")                      \
     X(INVALID_BLOCK_ID, "InvalidBlockId", 400, 0,                             \

@@ -87,30 +87,33 @@ typedef enum {
     PROTO_LEVEL_BLOB
 } proto_level_t;
 
-typedef enum { PROTO_BODY_NONE = 0, PROTO_BODY_XML, PROTO_BODY_STREAM }
-    proto_body_t;
+typedef enum {
+    PROTO_BODY_NONE = 0,
+    PROTO_BODY_XML,
+    PROTO_BODY_STREAM
+} proto_body_t;
 
 /* How a row is served; the columns of docs/operations.md. */
 typedef enum { PROTO_NATIVE = 0, PROTO_FORWARD, PROTO_REFUSE } proto_how_t;
 
 /* What a SAS has to grant: any one of the letters, at this resource type. */
-#define PROTO_PERM_R (1u << 0)
-#define PROTO_PERM_A (1u << 1)
-#define PROTO_PERM_C (1u << 2)
-#define PROTO_PERM_W (1u << 3)
-#define PROTO_PERM_D (1u << 4)
-#define PROTO_PERM_X (1u << 5)
-#define PROTO_PERM_L (1u << 6)
-#define PROTO_PERM_T (1u << 7)
-#define PROTO_PERM_M (1u << 8)
-#define PROTO_PERM_E (1u << 9)
-#define PROTO_PERM_O (1u << 10)
-#define PROTO_PERM_P (1u << 11)
-#define PROTO_PERM_I (1u << 12)
-#define PROTO_PERM_F (1u << 13)
-#define PROTO_PERM_Y (1u << 14)
-#define PROTO_PERM_ANY (1u << 30) /* any valid SAS */
-#define PROTO_PERM_NONE 0u        /* no SAS can */
+#define PROTO_PERM_R    (1u << 0)
+#define PROTO_PERM_A    (1u << 1)
+#define PROTO_PERM_C    (1u << 2)
+#define PROTO_PERM_W    (1u << 3)
+#define PROTO_PERM_D    (1u << 4)
+#define PROTO_PERM_X    (1u << 5)
+#define PROTO_PERM_L    (1u << 6)
+#define PROTO_PERM_T    (1u << 7)
+#define PROTO_PERM_M    (1u << 8)
+#define PROTO_PERM_E    (1u << 9)
+#define PROTO_PERM_O    (1u << 10)
+#define PROTO_PERM_P    (1u << 11)
+#define PROTO_PERM_I    (1u << 12)
+#define PROTO_PERM_F    (1u << 13)
+#define PROTO_PERM_Y    (1u << 14)
+#define PROTO_PERM_ANY  (1u << 30) /* any valid SAS */
+#define PROTO_PERM_NONE 0u         /* no SAS can */
 
 typedef struct proto_op_s {
     proto_op_id_t id;
@@ -120,9 +123,9 @@ typedef struct proto_op_s {
     bool head;
     const char *restype;
     const char *comp;
-    unsigned hint; /* op.c: header discriminator */
-    uint32_t perms; /* any of these letters */
-    char sas_type;  /* 's', 'c' or 'o': what account SAS srt must have */
+    unsigned hint;    /* op.c: header discriminator */
+    uint32_t perms;   /* any of these letters */
+    char sas_type;    /* 's', 'c' or 'o': what account SAS srt must have */
     bool service_sas; /* a service SAS can grant it */
     proto_body_t body;
     uint64_t body_limit;

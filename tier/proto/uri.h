@@ -10,8 +10,8 @@
  * resolved before we decide: the signature covers the raw path.
  * Views point into the target or into `scratch`.
  */
-#define PROTO_PARAMS_MAX        64
-#define PROTO_BLOB_NAME_UNITS   1024 /* UTF-16 code units */
+#define PROTO_PARAMS_MAX         64
+#define PROTO_BLOB_NAME_UNITS    1024 /* UTF-16 code units */
 #define PROTO_CONTAINER_NAME_MIN 3
 #define PROTO_CONTAINER_NAME_MAX 63
 
@@ -28,8 +28,8 @@ typedef struct proto_uri_opts_s {
 } proto_uri_opts_t;
 
 typedef struct proto_param_s {
-    view_t name; /* decoded; case as sent */
-    view_t value; /* decoded, + as space; empty if there was no `=` */
+    view_t name;      /* decoded; case as sent */
+    view_t value;     /* decoded, + as space; empty if there was no `=` */
     view_t raw_value; /* as on the wire */
 } proto_param_t;
 
