@@ -278,8 +278,13 @@ void ngx_http_blob_emit(void *r, view_t name, view_t value);
  * every answer, also those of the filters. */
 ngx_int_t ngx_http_blob_common_headers(ngx_http_request_t *r,
                                        ngx_http_blob_ctx_t *ctx);
-/* Sends status, headers so far and `body` (copied; may be null), ends the
- * request. Drains or closes what is left of the request's body. */
+void ngx_http_blob_request_id(u_char ret[36]);
+/* Sends headers so far (nothing is added) and `body`, not copied: pool memory
+ * or static. For a HEAD a Content-Length that was set stays. BLOB_DONE. */
+ngx_int_t ngx_http_blob_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                             ngx_uint_t status, view_t body);
+/* Common headers, then as ngx_http_blob_send. Drains or closes what is left
+ * of the request's body. */
 ngx_int_t ngx_http_blob_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                               ngx_uint_t status, view_t content_type,
                               view_t body);
@@ -295,6 +300,15 @@ void ngx_http_blob_own_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_error_body(ngx_http_request_t *r,
                                    ngx_http_blob_ctx_t *ctx, proto_err_t err,
                                    view_t *ret);
+
+/* ---- file.c ----------------------------------------------------------- */
+
+typedef struct ngx_http_blob_file_s ngx_http_blob_file_t;
+
+/* A file of the store open for reading, for the request's life; NULL: it
+ * cannot be opened (logged), or is gone. */
+ngx_file_t *ngx_http_blob_file_get(ngx_http_blob_ctx_t *ctx, ngx_uint_t kind,
+                                   uint64_t id);
 
 /* ---- read.c ----------------------------------------------------------- */
 
