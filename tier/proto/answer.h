@@ -1,0 +1,34 @@
+#ifndef PROTO_ANSWER_H
+#define PROTO_ANSWER_H
+
+#include "base/props.h"
+#include "base/writer.h"
+#include "proto/error.h"
+#include "proto/headers.h"
+
+/*
+ * What an origin answered, read back into properties: the other direction of
+ * reply.h. Views point into `hdrs`, metadata is packed into `scratch` (fixed
+ * buffer, PROTO_METADATA_MAX and a half or more).
+ */
+
+/* Get Blob, Get Blob Properties: false when something that every blob has is
+ * missing or malformed (ETag, Last-Modified, length). */
+bool proto_answer_blob(const proto_header_t *hdrs, unsigned n,
+                       writer_t *scratch, blob_props_t *ret);
+/* Get Container Properties; `acl` is left alone. */
+bool proto_answer_container(const proto_header_t *hdrs, unsigned n,
+                            writer_t *scratch, container_props_t *ret);
+/* First header of that name (any case), or null. */
+view_t proto_answer_header(const proto_header_t *hdrs, unsigned n,
+                           view_t name);
+/* Without W/ and quotes. */
+view_t proto_answer_etag(view_t quoted);
+/* "bytes a-b/total": false if malformed. */
+bool proto_answer_content_range(view_t v, uint64_t *ret_off, uint64_t *ret_len,
+                                uint64_t *ret_total);
+/* The row that says the same as an origin's status and x-ms-error-code (may
+ * be null): 5xx, 429 and a refusal of our own credentials are ServerBusy. */
+proto_err_t proto_answer_error(unsigned status, view_t code);
+
+#endif
