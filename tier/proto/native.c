@@ -1,0 +1,94 @@
+#include "proto/native.h"
+
+
+typedef struct beyond_s {
+    proto_hdr_id_t id;
+    const char *name;
+    proto_err_t err;
+} beyond_t;
+
+static const beyond_t beyond[] = {
+    { PROTO_HDR_X_MS_ENCRYPTION_KEY, "x-ms-encryption-key",
+      PROTO_ERR_UNSUPPORTED_HEADER },
+    { PROTO_HDR_X_MS_ENCRYPTION_SCOPE, "x-ms-encryption-scope",
+      PROTO_ERR_UNSUPPORTED_HEADER },
+    { PROTO_HDR_X_MS_STRUCTURED_BODY, "x-ms-structured-body",
+      PROTO_ERR_UNSUPPORTED_HEADER },
+    { PROTO_HDR_X_MS_IMMUTABILITY_POLICY_UNTIL_DATE,
+      "x-ms-immutability-policy-until-date", PROTO_ERR_UNSUPPORTED_HEADER },
+    { PROTO_HDR_X_MS_LEGAL_HOLD, "x-ms-legal-hold",
+      PROTO_ERR_UNSUPPORTED_HEADER },
+    { PROTO_HDR_X_MS_TAGS, "x-ms-tags", PROTO_ERR_UNSUPPORTED_HEADER },
+    { PROTO_HDR_X_MS_IF_TAGS, "x-ms-if-tags",
+      PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED },
+};
+
+
+static proto_err_t
+check_version(const proto_op_t *op, const proto_uri_t *uri,
+              proto_fault_t *fault)
+{
+    view_t snapshot = proto_uri_param(uri, PROTO_PARAM_SNAPSHOT);
+    view_t version = proto_uri_param(uri, PROTO_PARAM_VERSIONID);
+
+    if (snapshot.len == 0 && version.len == 0) {
+        return PROTO_OK;
+    }
+
+    if (!op->write || op->id == PROTO_OP_DELETE_BLOB) {
+        return PROTO_ERR_BLOB_NOT_FOUND; /* there are none */
+    }
+
+    return snapshot.len != 0
+             ? proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
+                           VIEW("snapshot"), snapshot)
+             : proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
+                           VIEW("versionid"), version);
+}
+
+
+proto_err_t
+proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
+                   const proto_headers_t *headers, proto_fault_t *fault)
+{
+    for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
+        view_t v = proto_hdr(headers, beyond[i].id);
+
+        if (v.len != 0) {
+            return proto_fault(fault, beyond[i].err, view_str(beyond[i].name),
+                               beyond[i].id == PROTO_HDR_X_MS_ENCRYPTION_KEY
+                                   ? VIEW_NULL
+                                   : v);
+        }
+    }
+
+    if (proto_hdr(headers, PROTO_HDR_X_MS_LEASE_ID).len != 0
+        && op->level != PROTO_LEVEL_ACCOUNT)
+    {
+        return op->level == PROTO_LEVEL_BLOB
+                 ? PROTO_ERR_LEASE_NOT_PRESENT_WITH_BLOB_OPERATION
+                 : PROTO_ERR_LEASE_NOT_PRESENT_WITH_CONTAINER_OPERATION;
+    }
+
+    return op->level == PROTO_LEVEL_BLOB ? check_version(op, uri, fault)
+                                         : PROTO_OK;
+}
+
+
+proto_err_t
+proto_put_blob_check(const proto_headers_t *headers, proto_fault_t *fault)
+{
+    view_t type = proto_hdr(headers, PROTO_HDR_X_MS_BLOB_TYPE);
+
+    if (type.ptr == NULL) {
+        return proto_fault(fault, PROTO_ERR_MISSING_REQUIRED_HEADER,
+                           VIEW("x-ms-blob-type"), VIEW_NULL);
+    }
+
+    if (!view_eq_ci(type, VIEW("BlockBlob"))) {
+        return proto_fault(fault, PROTO_ERR_INVALID_HEADER_VALUE,
+                           VIEW("x-ms-blob-type"), type);
+    }
+
+    return PROTO_OK;
+}

@@ -1,0 +1,23 @@
+#ifndef PROTO_NATIVE_H
+#define PROTO_NATIVE_H
+
+#include "proto/error.h"
+#include "proto/headers.h"
+#include "proto/op.h"
+#include "proto/uri.h"
+
+/*
+ * What a native row cannot honour. A header or parameter that changes what a
+ * request means is never ignored: with an origin such a request is forwarded,
+ * without one it is answered with the error returned here. PROTO_OK: the
+ * request is what the native operation does.
+ */
+proto_err_t proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
+                               const proto_headers_t *headers,
+                               proto_fault_t *fault);
+
+/* Put Blob: x-ms-blob-type has to be there and to be a type. */
+proto_err_t proto_put_blob_check(const proto_headers_t *headers,
+                                 proto_fault_t *fault);
+
+#endif
