@@ -63,6 +63,8 @@ typedef struct policy_s {
     uint64_t size_bytes;  /* 0: no limit */
     uint64_t dirty_bytes; /* 0: no limit */
     uint64_t keep_clean_ms;
+    void *memory; /* policy_parse's; NULL in one that was filled by hand */
+    size_t memory_len;
 } policy_t;
 
 /* What holds for one blob: defaults filled in (back with an origin, fresh
