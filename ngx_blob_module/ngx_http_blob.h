@@ -48,6 +48,9 @@
  *     filter.c    ngx_http_blob_filter_module: header and body filter,
  *                 Azure bodies for nginx's own errors
  *
+ * ctx, its scratch buffers and everything in r->pool live until the request
+ * ends; `container` and `blob` until the next find_container / find_blob.
+ *
  * A request is a run of steps. A step's `run` does its work and returns
  *   BLOB_NEXT  ctx->step names the next one (ngx_http_blob_goto);
  *   BLOB_WAIT  exactly one wake source is armed (task, timer, commit, body,
@@ -179,6 +182,7 @@ struct ngx_http_blob_ctx_s {
     proto_uri_t uri;
     const proto_op_t *op;
     proto_headers_t headers;
+    proto_body_check_t body_check; /* what the body must be */
     proto_auth_in_t auth_in;
     proto_auth_out_t auth;
     proto_fault_t fault; /* filled by whatever refuses */
@@ -191,13 +195,18 @@ struct ngx_http_blob_ctx_s {
     store_container_t container;
     ngx_http_blob_lookup_t blob_found;
     store_blob_t blob;
-    writer_t scratch; /* what the above point into; pool memory */
+    writer_t scratch; /* what uri and headers point into */
+    writer_t container_scratch;
+    writer_t blob_scratch;
     uint64_t seen;    /* highest commit number that the answer reflects */
 
     /* what is under way */
-    const ngx_http_blob_step_t *next; /* where the sub-run goes on */
+    const ngx_http_blob_step_t *next; /* where the sub-run goes on; G2's */
+    const ngx_http_blob_step_t *container_next; /* need_container's */
+    proto_err_t late_err;                       /* fail_durable's */
     ngx_http_blob_body_t *body;
     void *durable; /* commit.c's */
+    void *parse;   /* write.c's */
     ngx_event_t timer;
     ngx_thread_task_t *task;
     void *op_data; /* of the operation's file */
@@ -251,6 +260,9 @@ ngx_int_t ngx_http_blob_commit(ngx_http_blob_ctx_t *ctx,
 ngx_int_t ngx_http_blob_wait_durable(ngx_http_blob_ctx_t *ctx,
                                      const ngx_http_blob_step_t *step);
 
+/* A reader for a task of this request, given back when the request ends. */
+store_reader_t *ngx_http_blob_thread_reader(ngx_http_blob_ctx_t *ctx);
+
 /* ---- body.c ----------------------------------------------------------- */
 
 /* Reads a bounded body into memory (limit: the operation row's), then
@@ -265,6 +277,7 @@ ngx_int_t ngx_http_blob_body_stream(ngx_http_request_t *r,
                                     ngx_http_blob_ctx_t *ctx,
                                     const ngx_http_blob_step_t *step);
 store_body_t *ngx_http_blob_body_take(ngx_http_blob_ctx_t *ctx);
+const store_digest_t *ngx_http_blob_body_digest(ngx_http_blob_ctx_t *ctx);
 
 /* ---- reply.c ---------------------------------------------------------- */
 
@@ -291,7 +304,8 @@ ngx_int_t ngx_http_blob_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 /* Azure's answer to an error; details come from ctx->fault. BLOB_DONE. */
 ngx_int_t ngx_http_blob_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                              proto_err_t err);
-/* The one translator from tier_rc_t. */
+/* The one translator from tier_rc_t, and what a refused change means. */
+proto_err_t ngx_http_blob_change_error(const store_change_t *change);
 proto_err_t ngx_http_blob_rc_error(tier_rc_t rc);
 /* Last thing before own headers are sent: allow_ranges, not_modified, gzip
  * off; own_reply on. */
@@ -316,6 +330,15 @@ ngx_file_t *ngx_http_blob_file_get(ngx_http_blob_ctx_t *ctx, ngx_uint_t kind,
  * blob_found, seen. TIER_NOT_FOUND is not an error here. */
 tier_rc_t ngx_http_blob_find_container(ngx_http_blob_ctx_t *ctx);
 tier_rc_t ngx_http_blob_find_blob(ngx_http_blob_ctx_t *ctx);
+/* Goes to `next` with a container, asking the origin if there is one; or
+ * answers ContainerNotFound. */
+ngx_int_t ngx_http_blob_need_container(ngx_http_request_t *r,
+                                       ngx_http_blob_ctx_t *ctx,
+                                       const ngx_http_blob_step_t *next);
+/* Answers `err` once what led to it is durable. */
+ngx_int_t ngx_http_blob_fail_durable(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx,
+                                     proto_err_t err);
 /* Status line, headers and (unless HEAD) resident bytes of ctx->blob; checks
  * conditions and the range first. */
 ngx_int_t ngx_http_blob_read_resident(ngx_http_request_t *r,
@@ -354,6 +377,36 @@ ngx_http_blob_view(ngx_str_t s)
 {
     return view_of(s.data, s.len);
 }
+
+/* ---- first steps of operations (handler.c's table) -------------------- */
+
+ngx_int_t ngx_http_blob_read(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_put(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_put_block(ngx_http_request_t *r,
+                                  ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_put_block_list(ngx_http_request_t *r,
+                                       ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_get_block_list(ngx_http_request_t *r,
+                                       ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_set(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_delete(ngx_http_request_t *r,
+                               ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_container_create(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_container_get(ngx_http_request_t *r,
+                                      ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_container_set(ngx_http_request_t *r,
+                                      ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_container_delete(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_list_blobs(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_list_containers(ngx_http_request_t *r,
+                                        ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_account_info(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_service_properties(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
 
 /* ---- G2's entry points; each returns as a step does --------------------
  * `next`: where to go on when the thing asked for is known or done. */

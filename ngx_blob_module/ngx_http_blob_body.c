@@ -182,7 +182,7 @@ ngx_http_blob_body_stream(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     }
 
     b->to_store = 1;
-    b->flags = ctx->op->id == PROTO_OP_PUT_BLOB || ctx->headers.has_md5
+    b->flags = ctx->op->id == PROTO_OP_PUT_BLOB || ctx->body_check.has_md5
                    ? STORE_BODY_MD5
                    : 0;
 
@@ -412,26 +412,28 @@ ngx_http_blob_body_pump(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 static proto_err_t
 ngx_http_blob_body_verify(ngx_http_blob_ctx_t *ctx, ngx_http_blob_body_t *b)
 {
-    const proto_headers_t *h = &ctx->headers;
+    const proto_body_check_t *check = &ctx->body_check;
     md5_t md5;
 
     if (!b->to_store) {
         b->digest.crc64 = crc64_nvme(0, b->mem, b->mem_len);
-        if (h->has_md5) {
+        if (check->has_md5) {
             md5_init(&md5);
             md5_update(&md5, b->mem, b->mem_len);
             md5_final(&md5, b->digest.md5);
         }
     }
 
-    if (h->has_md5 && ngx_memcmp(h->md5, b->digest.md5, MD5_LEN) != 0) {
-        proto_fault_md5(&ctx->fault, h->md5, b->digest.md5);
-        return PROTO_ERR_MD5_MISMATCH;
+    if (check->has_md5
+        && ngx_memcmp(check->md5, b->digest.md5, MD5_LEN) != 0)
+    {
+        return proto_fault_md5(&ctx->fault, check->md5, b->digest.md5,
+                               &ctx->scratch);
     }
 
-    if (h->has_crc64 && h->crc64 != b->digest.crc64) {
-        proto_fault_crc64(&ctx->fault, h->crc64, b->digest.crc64);
-        return PROTO_ERR_CRC64_MISMATCH;
+    if (check->has_crc64 && check->crc64 != b->digest.crc64) {
+        return proto_fault_crc64(&ctx->fault, check->crc64, b->digest.crc64,
+                                 &ctx->scratch);
     }
 
     return PROTO_OK;

@@ -1,4 +1,4 @@
-#include "ngx_http_blob.h"
+#include "ngx_http_blob_conf.h"
 
 /*
  * Commits: one batch of this worker is in flight at a time and takes all
@@ -43,7 +43,14 @@ ngx_http_blob_batch_run(void *data, ngx_log_t *log)
 {
     ngx_http_blob_batch_t *b = data;
 
-    store_commit(b->store, b->changes, b->n);
+    tier_rc_t rc = store_commit(b->store, b->changes, b->n);
+    unsigned i;
+
+    if (rc != TIER_OK) {
+        for (i = 0; i < b->n; i++) {
+            b->changes[i]->rc = rc;
+        }
+    }
 }
 
 static void
@@ -72,8 +79,8 @@ ngx_http_blob_batch_done(ngx_event_t *ev)
 
         ctx = w->ctx;
         ctx->step = w->step;
-        if (w->change->number > ctx->seen) {
-            ctx->seen = w->change->number;
+        if (w->change->ret_number > ctx->seen) {
+            ctx->seen = w->change->ret_number;
         }
 
         ngx_http_blob_unblock(ctx);
@@ -214,4 +221,53 @@ ngx_http_blob_wait_durable(ngx_http_blob_ctx_t *ctx,
 
     return ngx_http_blob_task(ctx, ctx->bmcf->io, ngx_http_blob_durable_run, d,
                               &ngx_http_blob_step_durable);
+}
+
+/* ---- readers of threads ----------------------------------------------- */
+
+#define BLOB_READERS_KEPT 16
+
+static store_reader_t *ngx_http_blob_readers[BLOB_READERS_KEPT];
+static ngx_uint_t ngx_http_blob_readers_n;
+
+static void
+ngx_http_blob_reader_back(void *data)
+{
+    if (ngx_http_blob_readers_n < BLOB_READERS_KEPT) {
+        ngx_http_blob_readers[ngx_http_blob_readers_n++] = data;
+        return;
+    }
+
+    store_reader_close(data);
+}
+
+void
+ngx_http_blob_readers_close(void)
+{
+    while (ngx_http_blob_readers_n) {
+        store_reader_close(ngx_http_blob_readers[--ngx_http_blob_readers_n]);
+    }
+}
+
+store_reader_t *
+ngx_http_blob_thread_reader(ngx_http_blob_ctx_t *ctx)
+{
+    store_reader_t *reader;
+    ngx_pool_cleanup_t *cln;
+
+    cln = ngx_pool_cleanup_add(ctx->r->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    if (ngx_http_blob_readers_n) {
+        reader = ngx_http_blob_readers[--ngx_http_blob_readers_n];
+
+    } else if (store_reader_open(ctx->bmcf->store, &reader) != TIER_OK) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_blob_reader_back;
+    cln->data = reader;
+    return reader;
 }

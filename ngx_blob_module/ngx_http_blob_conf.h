@@ -35,4 +35,7 @@ ngx_int_t ngx_http_blob_open(ngx_cycle_t *cycle,
                              ngx_http_blob_main_conf_t *bmcf);
 void ngx_http_blob_close(ngx_cycle_t *cycle, ngx_http_blob_main_conf_t *bmcf);
 
+/* Before the store is closed. */
+void ngx_http_blob_readers_close(void);
+
 #endif

@@ -18,7 +18,7 @@ struct ngx_http_blob_file_s {
     ngx_uint_t kind;
     ngx_uint_t refs;
     ngx_file_t file; /* log and name set for nginx's writers */
-    u_char name[NGX_MAX_PATH];
+    u_char name[STORE_PATH_MAX];
 };
 
 static ngx_http_blob_file_t *ngx_http_blob_files[BLOB_FILES_BUCKETS];
@@ -119,13 +119,8 @@ ngx_http_blob_file_new(ngx_http_blob_ctx_t *ctx, ngx_uint_t kind, uint64_t id)
         return NULL;
     }
 
-    if (store_file_path(ctx->bmcf->store, (store_file_kind_t) kind, id,
-                        (char *) f->name, sizeof(f->name))
-        != TIER_OK)
-    {
-        ngx_free(f);
-        return NULL;
-    }
+    store_file_path(ctx->bmcf->store, (store_file_kind_t) kind, id,
+                    (char *) f->name, sizeof(f->name));
 
     f->file.fd = ngx_open_file(f->name, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
     if (f->file.fd == NGX_INVALID_FILE) {

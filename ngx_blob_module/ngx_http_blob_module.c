@@ -346,6 +346,7 @@ ngx_http_blob_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     /* The operation's own limit holds, and only after authorisation. */
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->sendfile = 1;
     clcf->client_max_body_size = 0;
     if (clcf->client_body_buffer_size < BLOB_CLIENT_BODY_SIZE) {
         clcf->client_body_buffer_size = BLOB_CLIENT_BODY_SIZE;

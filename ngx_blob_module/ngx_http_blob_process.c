@@ -170,7 +170,7 @@ ngx_http_blob_open_run(void *data, ngx_log_t *log)
     ngx_memzero(&opts, sizeof(opts));
     opts.size_bytes = open->size_bytes;
     opts.dirty_bytes = open->dirty_bytes;
-    opts.log = open->log;
+    opts.log = *open->log;
 
     open->rc = store_open(open->path, &opts, &open->store);
     if (open->rc == TIER_OK) {
@@ -308,6 +308,7 @@ ngx_http_blob_close(ngx_cycle_t *cycle, ngx_http_blob_main_conf_t *bmcf)
         return;
     }
 
+    ngx_http_blob_readers_close();
     store_reader_close(bmcf->reader);
     store_close(bmcf->store);
     bmcf->reader = NULL;

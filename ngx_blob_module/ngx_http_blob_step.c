@@ -51,37 +51,66 @@ ngx_http_blob_unblock(ngx_http_blob_ctx_t *ctx)
     }
 }
 
+/* A ctx and its scratch buffers are one block and are used again: three
+ * buffers of a record's size would otherwise be mapped anew each request. */
+#define BLOB_SLABS_KEPT 128
+
+typedef struct {
+    ngx_http_blob_ctx_t ctx;
+    u_char scratch[3][BLOB_SCRATCH_SIZE];
+} ngx_http_blob_slab_t;
+
+static ngx_http_blob_slab_t *ngx_http_blob_slabs[BLOB_SLABS_KEPT];
+static ngx_uint_t ngx_http_blob_slabs_n;
+
 static void
 ngx_http_blob_ctx_cleanup(void *data)
 {
-    ngx_http_blob_ctx_t *ctx = data;
+    ngx_http_blob_slab_t *slab = data;
 
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
+    if (slab->ctx.timer.timer_set) {
+        ngx_del_timer(&slab->ctx.timer);
+    }
+
+    if (ngx_http_blob_slabs_n < BLOB_SLABS_KEPT) {
+        ngx_http_blob_slabs[ngx_http_blob_slabs_n++] = slab;
+
+    } else {
+        ngx_free(slab);
     }
 }
 
 ngx_http_blob_ctx_t *
 ngx_http_blob_ctx_create(ngx_http_request_t *r)
 {
+    ngx_http_blob_slab_t *slab;
     ngx_http_blob_ctx_t *ctx;
     ngx_pool_cleanup_t *cln;
-    u_char *scratch;
 
-    ctx = ngx_pcalloc(r->pool, sizeof(*ctx));
-    scratch = ngx_palloc(r->pool, BLOB_SCRATCH_SIZE);
     cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (ctx == NULL || scratch == NULL || cln == NULL) {
+    if (cln == NULL) {
         return NULL;
     }
 
+    slab = ngx_http_blob_slabs_n
+               ? ngx_http_blob_slabs[--ngx_http_blob_slabs_n]
+               : ngx_alloc(sizeof(*slab), r->connection->log);
+    if (slab == NULL) {
+        return NULL;
+    }
+
+    ctx = &slab->ctx;
+    ngx_memzero(ctx, sizeof(*ctx));
     cln->handler = ngx_http_blob_ctx_cleanup;
-    cln->data = ctx;
+    cln->data = slab;
 
     ctx->r = r;
     ctx->bmcf = ngx_http_get_module_main_conf(r, ngx_http_blob_module);
     ctx->blcf = ngx_http_get_module_loc_conf(r, ngx_http_blob_module);
-    writer_init_fixed(&ctx->scratch, scratch, BLOB_SCRATCH_SIZE);
+    writer_init_fixed(&ctx->scratch, slab->scratch[0], BLOB_SCRATCH_SIZE);
+    writer_init_fixed(&ctx->container_scratch, slab->scratch[1],
+                      BLOB_SCRATCH_SIZE);
+    writer_init_fixed(&ctx->blob_scratch, slab->scratch[2], BLOB_SCRATCH_SIZE);
     ngx_http_set_ctx(r, ctx, ngx_http_blob_module);
     return ctx;
 }

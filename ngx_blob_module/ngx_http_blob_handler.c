@@ -1,0 +1,193 @@
+#include "ngx_http_blob.h"
+
+/*
+ * A request's way in: parse, the gate, dispatch. What a request means is
+ * decided by proto; here it is only carried from one question to the next.
+ */
+
+#define BLOB_HEADERS_MAX 256
+
+static ngx_int_t ngx_http_blob_parse(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_gate(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_dispatch(ngx_http_request_t *r,
+                                        ngx_http_blob_ctx_t *ctx);
+
+static const ngx_http_blob_step_t ngx_http_blob_step_parse
+    = { "parse", "parsing blob request", ngx_http_blob_parse };
+static const ngx_http_blob_step_t ngx_http_blob_step_gate
+    = { "gate", "authorising blob request", ngx_http_blob_gate };
+static const ngx_http_blob_step_t ngx_http_blob_step_dispatch
+    = { "dispatch", "starting blob operation", ngx_http_blob_dispatch };
+
+/* op id -> first step of what is done here; the rest forwards or refuses */
+static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
+    [PROTO_OP_LIST_CONTAINERS] = ngx_http_blob_list_containers,
+    [PROTO_OP_GET_ACCOUNT_INFO] = ngx_http_blob_account_info,
+    [PROTO_OP_CONTAINER_ACCOUNT_INFO] = ngx_http_blob_account_info,
+    [PROTO_OP_BLOB_ACCOUNT_INFO] = ngx_http_blob_account_info,
+    [PROTO_OP_GET_SERVICE_PROPERTIES] = ngx_http_blob_service_properties,
+    [PROTO_OP_CREATE_CONTAINER] = ngx_http_blob_container_create,
+    [PROTO_OP_GET_CONTAINER_PROPERTIES] = ngx_http_blob_container_get,
+    [PROTO_OP_GET_CONTAINER_METADATA] = ngx_http_blob_container_get,
+    [PROTO_OP_SET_CONTAINER_METADATA] = ngx_http_blob_container_set,
+    [PROTO_OP_GET_CONTAINER_ACL] = ngx_http_blob_container_get,
+    [PROTO_OP_SET_CONTAINER_ACL] = ngx_http_blob_container_set,
+    [PROTO_OP_DELETE_CONTAINER] = ngx_http_blob_container_delete,
+    [PROTO_OP_LIST_BLOBS] = ngx_http_blob_list_blobs,
+    [PROTO_OP_GET_BLOB] = ngx_http_blob_read,
+    [PROTO_OP_GET_BLOB_PROPERTIES] = ngx_http_blob_read,
+    [PROTO_OP_GET_BLOB_METADATA] = ngx_http_blob_read,
+    [PROTO_OP_SET_BLOB_PROPERTIES] = ngx_http_blob_set,
+    [PROTO_OP_SET_BLOB_METADATA] = ngx_http_blob_set,
+    [PROTO_OP_DELETE_BLOB] = ngx_http_blob_delete,
+    [PROTO_OP_PUT_BLOB] = ngx_http_blob_put,
+    [PROTO_OP_PUT_BLOCK] = ngx_http_blob_put_block,
+    [PROTO_OP_PUT_BLOCK_LIST] = ngx_http_blob_put_block_list,
+    [PROTO_OP_GET_BLOCK_LIST] = ngx_http_blob_get_block_list,
+    [PROTO_OP_COUNT] = NULL,
+};
+
+_Static_assert(sizeof(ngx_http_blob_native) / sizeof(ngx_http_blob_native[0])
+                   == PROTO_OP_COUNT + 1,
+               "one entry an operation");
+
+ngx_int_t
+ngx_http_blob_handler(ngx_http_request_t *r)
+{
+    ngx_http_blob_ctx_t *ctx;
+
+    if (r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    ctx = ngx_http_blob_ctx_create(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_blob_request_id(ctx->request_id);
+    ctx->now_s = ngx_time();
+
+    /* held until ngx_http_blob_finish */
+    r->main->count++;
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ctx->step = &ngx_http_blob_step_parse;
+    ngx_http_blob_run(r, ctx);
+    return NGX_DONE;
+}
+
+/* nginx's list of request headers as proto's array. */
+static proto_err_t
+ngx_http_blob_take_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_list_part_t *part;
+    ngx_table_elt_t *h;
+    ngx_uint_t i, n = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        n += part->nelts;
+    }
+
+    if (n > BLOB_HEADERS_MAX) {
+        return PROTO_ERR_REQUEST_HEADERS_TOO_LARGE;
+    }
+
+    ctx->hdrs = ngx_palloc(r->pool, (n + 1) * sizeof(proto_header_t));
+    if (ctx->hdrs == NULL) {
+        return PROTO_ERR_INTERNAL_ERROR;
+    }
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            ctx->hdrs[ctx->nhdrs].name = ngx_http_blob_view(h[i].key);
+            ctx->hdrs[ctx->nhdrs].value = ngx_http_blob_view(h[i].value);
+            ctx->nhdrs++;
+        }
+    }
+
+    return PROTO_OK;
+}
+
+static proto_err_t
+ngx_http_blob_find_account(ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_account_t *account = ctx->blcf->account;
+
+    if (account == NULL) {
+        account = ngx_http_blob_account_find(ctx->bmcf, ctx->uri.account);
+
+    } else if (!view_eq(ctx->uri.account, ngx_http_blob_view(account->name))) {
+        account = NULL;
+    }
+
+    ctx->account = account;
+    return account == NULL ? PROTO_ERR_ACCOUNT_NOT_FOUND : PROTO_OK;
+}
+
+static proto_err_t
+ngx_http_blob_understand(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    proto_uri_opts_t opts = { .style = ctx->blcf->style };
+    proto_err_t err;
+
+    if (r->http_version >= 2000) {
+        return PROTO_ERR_HTTP_VERSION_NOT_SUPPORTED;
+    }
+
+    if (ctx->blcf->account != NULL) {
+        opts.account = ngx_http_blob_view(ctx->blcf->account->name);
+    }
+
+    ctx->target = ngx_http_blob_view(r->unparsed_uri);
+    if (r->headers_in.host != NULL) {
+        ctx->host = ngx_http_blob_view(r->headers_in.host->value);
+    }
+
+    err = ngx_http_blob_take_headers(r, ctx);
+    if (err == PROTO_OK) {
+        err = proto_uri_parse(ctx->target, ctx->host, &opts, &ctx->scratch,
+                              &ctx->uri, &ctx->fault);
+    }
+    if (err == PROTO_OK) {
+        err = proto_headers_parse(ctx->hdrs, ctx->nhdrs, &ctx->uri,
+                                  &ctx->scratch, &ctx->headers, &ctx->fault);
+    }
+    if (err == PROTO_OK) {
+        err = ngx_http_blob_find_account(ctx);
+    }
+    if (err != PROTO_OK) {
+        return err;
+    }
+
+    ctx->op = proto_op_find(ngx_http_blob_view(r->method_name), &ctx->uri,
+                            &ctx->headers, &ctx->fault);
+    if (ctx->op == NULL) {
+        return ctx->fault.err;
+    }
+
+    ctx->policy = policy_lookup(&ctx->account->policy, ctx->uri.container,
+                                ctx->uri.blob);
+    return PROTO_OK;
+}
+
+static ngx_int_t
+ngx_http_blob_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    proto_err_t err = ngx_http_blob_understand(r, ctx);
+
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
+    }
+
+    if (ctx->bmcf->store == NULL) {
+        return ngx_http_blob_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
+    }
+
+    ngx_http_blob_auth_input(r, ctx);
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate);
+}

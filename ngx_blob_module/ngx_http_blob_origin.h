@@ -1,0 +1,187 @@
+#ifndef NGX_HTTP_BLOB_ORIGIN_H
+#define NGX_HTTP_BLOB_ORIGIN_H
+
+#include "ngx_http_blob.h"
+
+#include "proto/answer.h"
+
+/*
+ * What the files of the origin side share. The ways out are the named
+ * locations of conf/blob_origin.conf; the module composes the whole request
+ * (target, headers, signature), they carry it.
+ *
+ *     read ──▶ know the blob: record, fact, else ask (HEAD by subrequest)
+ *          ──▶ conditions and range, here
+ *          ──▶ slices: subrequests through proxy_cache, in order
+ *     forward ──▶ flush ──▶ the client's own request goes out
+ *             ──▶ mutating: the answer waits until facts, record and container
+ *                 are put right, then it goes to the client
+ *
+ * The ctx of a subrequest begins with ngx_http_blob_sub_t.
+ */
+#define BLOB_SLICE_SIZE        (4ULL * 1024 * 1024)
+#define BLOB_SLICES_MAX        4 /* in flight or not sent yet, a request */
+#define BLOB_READ_TRIES        3
+#define BLOB_ORIGIN_VERSION    "2023-11-03"
+#define BLOB_ORIGIN_HEADERS    64 /* of a request of our own */
+#define BLOB_FLUSH_DEADLINE_MS 30000
+#define BLOB_FORWARD_BODY_MAX  (64 * 1024) /* of a mutating forward's answer */
+#define BLOB_FENCE_MS          (10 * 60 * 1000)
+
+/* An account's origin, made at configuration: account->origin_data. */
+typedef struct {
+    view_t scheme; /* http:// or https:// */
+    view_t host;   /* as in the Host header */
+    view_t name;   /* without port, for TLS */
+    view_t path;   /* /ACCOUNT in path style, else empty */
+    view_t upstream;
+    view_t forward; /* the same peers without keepalive */
+    view_t sas;     /* query string or null */
+} ngx_http_blob_lake_t;
+
+/* The named locations of a server: bscf->origin_data. */
+typedef struct {
+    ngx_http_core_loc_conf_t *slice;
+    ngx_http_core_loc_conf_t *ask;
+    ngx_http_core_loc_conf_t *forward;
+    ngx_http_core_loc_conf_t *tier;
+} ngx_http_blob_ways_t;
+
+/* A request as it goes out; variables answer from it. */
+typedef struct {
+    ngx_str_t url;
+    ngx_str_t host;
+    ngx_str_t name;
+    ngx_str_t if_match;
+    ngx_str_t cache_key;
+    ngx_list_t headers;
+} ngx_http_blob_out_t;
+
+/* What it is made of. Headers without date, version, authorisation. */
+typedef struct {
+    view_t method;
+    view_t resource; /* raw: /container/blob */
+    view_t query;    /* raw, without credentials */
+    view_t version;
+    const proto_header_t *hdrs;
+    unsigned nhdrs;
+    int64_t content_length; /* -1: none is sent */
+    bool forward;
+} ngx_http_blob_out_spec_t;
+
+typedef struct {
+    ngx_http_blob_kind_t kind;
+    ngx_http_blob_ctx_t *ctx; /* the client's request */
+    ngx_http_blob_out_t out;
+    ngx_uint_t status; /* of the origin; 0: no answer */
+    view_t code;       /* x-ms-error-code */
+    proto_header_t *hdrs;
+    unsigned nhdrs;
+    unsigned done : 1;
+} ngx_http_blob_sub_t;
+
+typedef struct ngx_http_blob_slices_s ngx_http_blob_slices_t;
+typedef struct ngx_http_blob_fwd_s ngx_http_blob_fwd_t;
+
+/* ctx->origin of a client's request */
+typedef struct {
+    ngx_http_blob_ctx_t *ctx;
+    ngx_http_blob_out_t out; /* when the request itself goes out */
+    ngx_http_blob_sub_t *ask;
+    int64_t asked_ms; /* when the last ask began */
+
+    store_fact_t fact;
+    writer_t fact_scratch;
+    bool has_fact;
+    tier_rc_t task_rc;
+    store_change_t change;
+
+    /* reads */
+    blob_props_t props; /* as the client sees them */
+    view_t origin_etag;
+    bool force; /* believe neither fact nor record */
+    ngx_uint_t tries;
+    ngx_http_blob_slices_t *slices;
+
+    ngx_http_blob_fwd_t *fwd;
+} ngx_http_blob_way_t;
+
+/* ---- origin.c --------------------------------------------------------- */
+
+ngx_http_blob_way_t *ngx_http_blob_way(ngx_http_blob_ctx_t *ctx);
+ngx_http_blob_ways_t *ngx_http_blob_ways(ngx_http_request_t *r);
+
+static inline ngx_http_blob_lake_t *
+ngx_http_blob_lake(ngx_http_blob_ctx_t *ctx)
+{
+    return ctx->account->origin_data;
+}
+
+/* ---- vars.c ----------------------------------------------------------- */
+
+ngx_int_t ngx_http_blob_vars_add(ngx_conf_t *cf);
+/* Composes and signs; all memory from `pool`. */
+ngx_int_t ngx_http_blob_out_make(ngx_pool_t *pool, ngx_http_blob_ctx_t *ctx,
+                                 const ngx_http_blob_out_spec_t *spec,
+                                 ngx_http_blob_out_t *ret);
+ngx_int_t ngx_http_blob_out_header(ngx_http_blob_out_t *out, view_t name,
+                                   view_t value);
+/* /container/blob, encoded from the decoded names. */
+ngx_int_t ngx_http_blob_out_resource(ngx_pool_t *pool,
+                                     ngx_http_blob_ctx_t *ctx, view_t *ret);
+ngx_str_t ngx_http_blob_str(view_t v);
+
+/* ---- ask.c ------------------------------------------------------------ */
+
+/* Starts a subrequest of r in one of the ways; `handler` runs when it ends,
+ * then r's write event handler. */
+ngx_int_t ngx_http_blob_launch(ngx_http_request_t *r, ngx_pool_t *pool,
+                               ngx_http_core_loc_conf_t *way,
+                               ngx_http_blob_sub_t *sub, ngx_uint_t method,
+                               ngx_http_request_t **ret);
+/* HEAD of the blob or (`container`) of the container; way->ask has what was
+ * said when `next` runs. */
+ngx_int_t ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                            bool container, const ngx_http_blob_step_t *next);
+/* The header of a subrequest's answer, from the filter: status, code and all
+ * headers. */
+ngx_int_t ngx_http_blob_sub_take(ngx_http_request_t *sr,
+                                 ngx_http_blob_sub_t *sub);
+/* way->fact, way->has_fact from the store. */
+void ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx);
+bool ngx_http_blob_fact_fresh(ngx_http_blob_ctx_t *ctx);
+/* The answer of a blob's HEAD becomes way->fact and is stored; then `next`.
+ * Anything but 200 and 404 is answered as the error that it is. */
+ngx_int_t ngx_http_blob_fact_learn(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx,
+                                   const ngx_http_blob_step_t *next);
+/* What the origin says from now on is news: no fact from before counts. */
+ngx_int_t ngx_http_blob_fact_unknown(ngx_http_blob_ctx_t *ctx,
+                                     const ngx_http_blob_step_t *next);
+int64_t ngx_http_blob_now_ms(void);
+
+/* ---- slice.c ---------------------------------------------------------- */
+
+/* way->props, way->origin_etag say what; conditions, range, bytes. */
+ngx_int_t ngx_http_blob_slices(ngx_http_request_t *r,
+                               ngx_http_blob_ctx_t *ctx);
+/* From the filters, for subrequests of kind BLOB_CTX_SLICE. */
+ngx_int_t ngx_http_blob_slice_header(ngx_http_request_t *sr,
+                                     ngx_http_blob_sub_t *sub);
+ngx_int_t ngx_http_blob_slice_body(ngx_http_request_t *sr,
+                                   ngx_http_blob_sub_t *sub, ngx_chain_t *in,
+                                   ngx_http_output_body_filter_pt next);
+
+/* ---- forward.c -------------------------------------------------------- */
+
+/* From the filters, for a client's request that went out. NGX_DECLINED: the
+ * answer is not the origin's, nginx raised it. */
+ngx_int_t ngx_http_blob_forward_header(ngx_http_request_t *r,
+                                       ngx_http_blob_ctx_t *ctx,
+                                       ngx_http_output_header_filter_pt next);
+ngx_int_t ngx_http_blob_forward_body(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx, ngx_chain_t *in,
+                                     ngx_http_output_body_filter_pt next);
+bool ngx_http_blob_forwarding(ngx_http_blob_ctx_t *ctx);
+
+#endif

@@ -1,0 +1,616 @@
+#include "ngx_http_blob.h"
+
+#include "base/digest.h"
+#include "proto/range.h"
+#include "proto/reply.h"
+
+/*
+ * Get Blob, Get Blob Properties, Get Blob Metadata, and the lookups that all
+ * operations share.
+ *
+ * Resident bytes: small ones are read into memory and leave with the headers
+ * in one write; larger ones are file buffers (sendfile), some extents at a
+ * time, so that a blob of 50,000 blocks costs no more memory than one.
+ */
+
+#define BLOB_READ_WINDOW    64
+#define BLOB_READ_FEW       4
+#define BLOB_RANGE_DIGEST   (4 * 1024 * 1024)
+
+typedef struct {
+    uint64_t off; /* what is left to send */
+    uint64_t len;
+    uint64_t content;
+    proto_range_t range;
+    u_char *mem;
+    /* range digest task */
+    store_extent_t few[BLOB_READ_FEW];
+    unsigned nfew;
+    /* window */
+    ngx_buf_t *bufs;
+    ngx_chain_t *links;
+    store_extent_t *extents;
+} ngx_http_blob_rd_t;
+
+static ngx_int_t ngx_http_blob_read_found(ngx_http_request_t *r,
+                                          ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_read_send(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_read_window(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_container_resolved(ngx_http_request_t *r,
+                                                  ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_late_fail(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
+
+static const ngx_http_blob_step_t ngx_http_blob_step_read_found
+    = { "read_found", "looking up blob", ngx_http_blob_read_found };
+static const ngx_http_blob_step_t ngx_http_blob_step_read_send
+    = { "read_send", "sending blob to client", ngx_http_blob_read_send };
+static const ngx_http_blob_step_t ngx_http_blob_step_read_window
+    = { "read_window", "sending blob to client", ngx_http_blob_read_window };
+static const ngx_http_blob_step_t ngx_http_blob_step_container_resolved
+    = { "container_resolved", "looking up container",
+        ngx_http_blob_container_resolved };
+static const ngx_http_blob_step_t ngx_http_blob_step_late_fail
+    = { "late_fail", "sending blob error", ngx_http_blob_late_fail };
+
+/* ---- lookups ---------------------------------------------------------- */
+
+tier_rc_t
+ngx_http_blob_find_container(ngx_http_blob_ctx_t *ctx)
+{
+    tier_rc_t rc;
+
+    rc = store_container_get(ctx->bmcf->reader,
+                             ngx_http_blob_view(ctx->account->name),
+                             ctx->uri.container, &ctx->container_scratch,
+                             &ctx->container);
+    if (rc < 0) {
+        return rc;
+    }
+
+    ctx->seen = ngx_max(ctx->seen, ctx->container.seen);
+    ctx->container_found
+        = rc == TIER_OK ? BLOB_LOOKUP_FOUND : BLOB_LOOKUP_ABSENT;
+    return rc;
+}
+
+tier_rc_t
+ngx_http_blob_find_blob(ngx_http_blob_ctx_t *ctx)
+{
+    tier_rc_t rc;
+
+    rc = store_blob_get(ctx->bmcf->reader, ctx->container.incarnation,
+                        ctx->uri.blob, &ctx->blob_scratch, &ctx->blob);
+    if (rc < 0) {
+        return rc;
+    }
+
+    ctx->seen = ngx_max(ctx->seen, ctx->blob.seen);
+    ctx->blob_found = rc == TIER_OK ? BLOB_LOOKUP_FOUND : BLOB_LOOKUP_ABSENT;
+    return rc;
+}
+
+static ngx_int_t
+ngx_http_blob_late_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    return ngx_http_blob_fail(r, ctx, ctx->late_err);
+}
+
+ngx_int_t
+ngx_http_blob_fail_durable(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           proto_err_t err)
+{
+    ctx->late_err = err;
+    return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_late_fail);
+}
+
+static ngx_int_t
+ngx_http_blob_container_resolved(ngx_http_request_t *r,
+                                 ngx_http_blob_ctx_t *ctx)
+{
+    if (ctx->container_found != BLOB_LOOKUP_FOUND) {
+        return ngx_http_blob_fail_durable(r, ctx,
+                                          PROTO_ERR_CONTAINER_NOT_FOUND);
+    }
+
+    return ngx_http_blob_goto(ctx, ctx->container_next);
+}
+
+ngx_int_t
+ngx_http_blob_need_container(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                             const ngx_http_blob_step_t *next)
+{
+    tier_rc_t rc;
+
+    if (ctx->container_found == BLOB_LOOKUP_NONE) {
+        rc = ngx_http_blob_find_container(ctx);
+        if (rc < 0) {
+            return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
+        }
+    }
+
+    ctx->container_next = next;
+
+    if (ctx->container_found == BLOB_LOOKUP_ABSENT
+        && ngx_http_blob_has_origin(ctx) && !ctx->resolved)
+    {
+        ctx->resolved = 1;
+        return ngx_http_blob_container_resolve(
+            r, ctx, &ngx_http_blob_step_container_resolved);
+    }
+
+    return ngx_http_blob_container_resolved(r, ctx);
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+ngx_int_t
+ngx_http_blob_read(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    proto_err_t err = proto_cond_check_form(&ctx->headers.cond, false);
+
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
+    }
+
+    return ngx_http_blob_need_container(r, ctx,
+                                        &ngx_http_blob_step_read_found);
+}
+
+static ngx_int_t
+ngx_http_blob_read_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    tier_rc_t rc = ngx_http_blob_find_blob(ctx);
+    bool origin = ngx_http_blob_has_origin(ctx);
+
+    if (rc < 0) {
+        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
+    }
+
+    if (rc == TIER_NOT_FOUND && origin) {
+        return ngx_http_blob_read_origin(r, ctx);
+    }
+
+    if (rc == TIER_NOT_FOUND || ctx->blob.state == STORE_TOMBSTONE) {
+        return ngx_http_blob_fail_durable(r, ctx, PROTO_ERR_BLOB_NOT_FOUND);
+    }
+
+    /* clean records are believed for a while only, which G2's side knows */
+    if (origin
+        && (ctx->blob.state == STORE_CLEAN || ctx->blob.state == STORE_ALIAS))
+    {
+        return ngx_http_blob_read_origin(r, ctx);
+    }
+
+    return ngx_http_blob_read_resident(r, ctx);
+}
+
+proto_err_t
+ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx, const blob_props_t *props,
+                         view_t origin_etag, uint64_t *ret_off,
+                         uint64_t *ret_len, bool *ret_partial)
+{
+    proto_cond_state_t state = { .exists = true,
+                                 .etag = props->etag,
+                                 .origin_etag = origin_etag,
+                                 .last_modified_s = props->last_modified_s };
+    proto_range_t range
+        = { .off = 0, .len = props->content_length, .partial = false };
+    proto_err_t err;
+
+    err = proto_cond_check_read(&ctx->headers.cond, &state);
+    if (err != PROTO_OK) {
+        return err;
+    }
+
+    if (ctx->op->id == PROTO_OP_GET_BLOB) {
+        err = proto_range_get(&ctx->headers, props->content_length, &range,
+                              &ctx->fault);
+        if (err != PROTO_OK) {
+            return err;
+        }
+    }
+
+    *ret_off = range.off;
+    *ret_len = range.len;
+    *ret_partial = range.partial;
+    return PROTO_OK;
+}
+
+/* A 304 or 416 says what the blob is, too. */
+static ngx_int_t
+ngx_http_blob_read_refuse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                          proto_err_t err, const blob_props_t *props)
+{
+    u_char *buf;
+    writer_t w;
+
+    if (err == PROTO_ERR_INVALID_RANGE) {
+        buf = ngx_pnalloc(r->pool, 64);
+        if (buf == NULL) {
+            return NGX_ERROR;
+        }
+        writer_init_fixed(&w, buf, 64);
+        writer_puts(&w, "bytes */");
+        writer_put_u64(&w, props->content_length);
+        ctx->keep_headers = 1;
+        if (ngx_http_blob_header(r, VIEW("Content-Range"), writer_view(&w))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+    } else if (err == PROTO_ERR_NOT_MODIFIED) {
+        ctx->keep_headers = 1;
+        proto_reply_validators(props->etag, props->last_modified_s,
+                               ngx_http_blob_emit, r);
+    }
+
+    return ngx_http_blob_fail_durable(r, ctx, err);
+}
+
+ngx_int_t
+ngx_http_blob_read_resident(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_rd_t *rd;
+    proto_err_t err;
+
+    rd = ngx_pcalloc(r->pool, sizeof(*rd));
+    if (rd == NULL) {
+        return NGX_ERROR;
+    }
+    ctx->op_data = rd;
+
+    err = ngx_http_blob_read_check(ctx, &ctx->blob.props,
+                                   ctx->blob.origin_etag, &rd->range.off,
+                                   &rd->range.len, &rd->range.partial);
+    if (err != PROTO_OK) {
+        return ngx_http_blob_read_refuse(r, ctx, err, &ctx->blob.props);
+    }
+
+    rd->off = rd->range.off;
+    rd->len = rd->range.len;
+    rd->content = ctx->blob.content;
+    return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_read_send);
+}
+
+ngx_int_t
+ngx_http_blob_read_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           const blob_props_t *props, uint64_t off,
+                           uint64_t len, bool partial)
+{
+    proto_reply_blob_opts_t opts = { 0 };
+
+    if (ngx_http_blob_common_headers(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    opts.head = r->method == NGX_HTTP_HEAD;
+    opts.metadata_only = ctx->op->id == PROTO_OP_GET_BLOB_METADATA;
+    opts.partial = partial;
+    opts.off = off;
+    opts.len = len;
+    opts.override = ctx->auth.override;
+    proto_reply_blob_headers(props, &opts, ngx_http_blob_emit, r);
+
+    r->headers_out.status
+        = partial ? NGX_HTTP_PARTIAL_CONTENT : NGX_HTTP_OK;
+    return NGX_OK;
+}
+
+/* Into memory, from at most BLOB_READ_FEW extents. NGX_DECLINED: there are
+ * more. A whole extent's checksum is looked at, it is as good as free. */
+static ngx_int_t
+ngx_http_blob_read_few(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                       ngx_http_blob_rd_t *rd)
+{
+    store_extent_t *e;
+    ngx_file_t *file;
+    unsigned i, n;
+    u_char *p;
+    ssize_t got;
+
+    if (store_extents_get(ctx->bmcf->reader, rd->content, rd->off, rd->len,
+                          rd->few, BLOB_READ_FEW, &n)
+        != TIER_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    e = &rd->few[n - 1];
+    if (n == 0 || e->blob_offset + e->length < rd->off + rd->len) {
+        return NGX_DECLINED;
+    }
+
+    p = rd->mem = ngx_pnalloc(r->pool, rd->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        e = &rd->few[i];
+        file = ngx_http_blob_file_get(ctx, e->kind, e->file);
+        if (file == NULL) {
+            return NGX_ERROR;
+        }
+
+        got = pread(file->fd, p, e->length, (off_t) e->offset);
+        if (got != (ssize_t) e->length
+            || (e->whole && crc64_nvme(0, p, e->length) != e->crc64))
+        {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, ngx_errno,
+                          "blob: \"%V\" at %uL: %z of %uL bytes, or damaged",
+                          &file->name, e->offset, got, e->length);
+            return NGX_ERROR;
+        }
+        p += got;
+    }
+
+    return NGX_OK;
+}
+
+static ngx_int_t
+ngx_http_blob_range_digest(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           ngx_http_blob_rd_t *rd)
+{
+    uint8_t raw[MD5_LEN];
+    char text[32];
+    md5_t md5;
+    writer_t w;
+
+    writer_init_fixed(&w, text, sizeof(text));
+
+    if (ctx->headers.range_md5) {
+        md5_init(&md5);
+        md5_update(&md5, rd->mem, rd->len);
+        md5_final(&md5, raw);
+        base64_encode(&w, view_of(raw, MD5_LEN));
+        return ngx_http_blob_header(r, VIEW("Content-MD5"), writer_view(&w));
+    }
+
+    if (ctx->headers.range_crc64) {
+        le64_put(raw, crc64_nvme(0, rd->mem, rd->len));
+        base64_encode(&w, view_of(raw, 8));
+        return ngx_http_blob_header(r, VIEW("x-ms-content-crc64"),
+                                    writer_view(&w));
+    }
+
+    return NGX_OK;
+}
+
+/* A range with a digest is read whole, 4 MiB at most, before its headers. */
+static ngx_int_t
+ngx_http_blob_read_digested(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                            ngx_http_blob_rd_t *rd)
+{
+    store_extent_t *e;
+    ngx_file_t *file;
+    uint64_t done = 0;
+    unsigned n;
+    u_char *mem;
+
+    mem = ngx_pnalloc(r->pool, rd->len + 1);
+    if (mem == NULL) {
+        return NGX_ERROR;
+    }
+
+    while (done < rd->len) {
+        if (store_extents_get(ctx->bmcf->reader, rd->content, rd->off + done,
+                              rd->len - done, rd->few, 1, &n)
+                != TIER_OK
+            || n == 0)
+        {
+            return NGX_ERROR;
+        }
+
+        e = &rd->few[0];
+        file = ngx_http_blob_file_get(ctx, e->kind, e->file);
+        if (file == NULL
+            || pread(file->fd, mem + done, e->length, (off_t) e->offset)
+                   != (ssize_t) e->length)
+        {
+            return NGX_ERROR;
+        }
+        done += e->length;
+    }
+
+    rd->mem = mem;
+    return ngx_http_blob_range_digest(r, ctx, rd);
+}
+
+static ngx_int_t
+ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_rd_t *rd = ctx->op_data;
+    bool body = r->method != NGX_HTTP_HEAD
+                && ctx->op->id == PROTO_OP_GET_BLOB && rd->len > 0;
+    ngx_int_t rc;
+
+    if (body && (ctx->headers.range_md5 || ctx->headers.range_crc64)) {
+        if (ngx_http_blob_read_digested(r, ctx, rd) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else if (body && rd->len <= BLOB_SMALL_READ
+               && ngx_http_blob_read_few(r, ctx, rd) == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_blob_read_headers(r, ctx, &ctx->blob.props, rd->range.off,
+                                   rd->range.len, rd->range.partial)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!body) {
+        return ngx_http_blob_send(r, ctx, r->headers_out.status, VIEW_NULL);
+    }
+
+    if (rd->mem != NULL) {
+        return ngx_http_blob_send(r, ctx, r->headers_out.status,
+                                  view_of(rd->mem, rd->len));
+    }
+
+    ngx_http_blob_own_reply(r, ctx);
+    r->headers_out.content_length_n = (off_t) rd->len;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc == NGX_OK) {
+        rc = ngx_http_send_header(r);
+    }
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return ngx_http_blob_finish(r, ctx, NGX_ERROR);
+    }
+
+    rd->bufs = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_buf_t));
+    rd->links = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_chain_t));
+    rd->extents
+        = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(store_extent_t));
+    if (rd->bufs == NULL || rd->links == NULL || rd->extents == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_read_window);
+}
+
+/* ---- windows of file buffers ------------------------------------------ */
+
+static ngx_int_t
+ngx_http_blob_window_fill(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                          ngx_http_blob_rd_t *rd, unsigned *ret_n)
+{
+    ngx_file_t *shared, *file = NULL;
+    store_extent_t *e;
+    ngx_buf_t *b;
+    unsigned i, n;
+
+    if (store_extents_get(ctx->bmcf->reader, rd->content, rd->off, rd->len,
+                          rd->extents, BLOB_READ_WINDOW, &n)
+            != TIER_OK
+        || n == 0)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        e = &rd->extents[i];
+        b = &rd->bufs[i];
+
+        shared = ngx_http_blob_file_get(ctx, e->kind, e->file);
+        if (shared == NULL) {
+            return NGX_ERROR;
+        }
+
+        /* a copy: nginx keeps a request's reading state in it */
+        if (file == NULL || file->fd != shared->fd) {
+            file = ngx_palloc(r->pool, sizeof(*file));
+            if (file == NULL) {
+                return NGX_ERROR;
+            }
+            *file = *shared;
+            file->log = r->connection->log;
+        }
+
+        ngx_memzero(b, sizeof(*b));
+        b->in_file = 1;
+        b->file = file;
+        b->file_pos = (off_t) e->offset;
+        b->file_last = (off_t) (e->offset + e->length);
+
+        rd->off += e->length;
+        rd->len -= e->length;
+        rd->links[i].buf = b;
+        rd->links[i].next = i + 1 < n ? &rd->links[i + 1] : NULL;
+    }
+
+    b = &rd->bufs[n - 1];
+    b->last_in_chain = 1;
+    b->last_buf = rd->len == 0;
+    b->flush = rd->len != 0;
+    *ret_n = n;
+    return NGX_OK;
+}
+
+static ngx_int_t
+ngx_http_blob_window_wait(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t *clcf;
+    ngx_event_t *wev = r->connection->write;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (!wev->delayed) {
+        ngx_add_timer(wev, clcf->send_timeout);
+    }
+
+    return ngx_handle_write_event(wev, clcf->send_lowat);
+}
+
+static void
+ngx_http_blob_window_writable(ngx_http_request_t *r)
+{
+    ngx_http_blob_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_blob_module);
+    ngx_connection_t *c = r->connection;
+    ngx_int_t rc;
+
+    if (c->write->timedout) {
+        c->timedout = 1;
+        (void) ngx_http_blob_finish(r, ctx, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
+    }
+
+    if (c->write->delayed || r->aio) {
+        if (ngx_http_blob_window_wait(r) != NGX_OK) {
+            (void) ngx_http_blob_finish(r, ctx, NGX_ERROR);
+        }
+        return;
+    }
+
+    rc = ngx_http_output_filter(r, NULL);
+
+    if (rc == NGX_ERROR
+        || ((r->buffered || c->buffered)
+            && ngx_http_blob_window_wait(r) != NGX_OK))
+    {
+        (void) ngx_http_blob_finish(r, ctx, NGX_ERROR);
+        return;
+    }
+
+    if (!r->buffered && !c->buffered) {
+        ngx_http_blob_run(r, ctx);
+    }
+}
+
+static ngx_int_t
+ngx_http_blob_read_window(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_rd_t *rd = ctx->op_data;
+    unsigned n;
+    ngx_int_t rc;
+
+    if (ngx_http_blob_window_fill(r, ctx, rd, &n) != NGX_OK) {
+        /* gone in the middle: cut, the client asks again */
+        return ngx_http_blob_finish(r, ctx, NGX_ERROR);
+    }
+
+    rc = ngx_http_output_filter(r, rd->links);
+
+    if (rc == NGX_ERROR || rd->len == 0) {
+        return ngx_http_blob_finish(r, ctx, rc);
+    }
+
+    if (!r->buffered && !r->connection->buffered) {
+        return BLOB_NEXT;
+    }
+
+    r->write_event_handler = ngx_http_blob_window_writable;
+    if (ngx_http_blob_window_wait(r) != NGX_OK) {
+        return ngx_http_blob_finish(r, ctx, NGX_ERROR);
+    }
+
+    return BLOB_WAIT;
+}
