@@ -1,0 +1,76 @@
+#ifndef PROTO_XML_OUT_H
+#define PROTO_XML_OUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/props.h"
+#include "base/view.h"
+#include "base/writer.h"
+#include "proto/xml_in.h"
+
+/*
+ * Response bodies in XML, piece by piece into a writer, so that a listing is
+ * written as it is scanned. All content is escaped here. Names that XML
+ * cannot carry are written percent-encoded with Encoded="true" (REST: "List
+ * Blobs", 2021-02-12).
+ */
+
+/* ---- listings ----------------------------------------------------------- */
+
+/* What was asked, echoed; null: was not sent. */
+typedef struct proto_list_s {
+    view_t endpoint;  /* https://account.blob.../ or http://host/account/ */
+    view_t container; /* List Blobs only */
+    view_t prefix;
+    view_t marker;
+    view_t delimiter;
+    uint64_t max_results; /* 0: was not sent */
+} proto_list_t;
+
+typedef struct proto_list_blob_s {
+    view_t name;
+    const blob_props_t *props; /* length 0 and no ETag if uncommitted */
+    bool uncommitted;          /* only blocks so far */
+    bool metadata;             /* include=metadata */
+    bool tags;                 /* include=tags */
+} proto_list_blob_t;
+
+void proto_xml_blobs_begin(writer_t *w, const proto_list_t *list);
+void proto_xml_blob(writer_t *w, const proto_list_blob_t *blob);
+void proto_xml_blob_prefix(writer_t *w, view_t prefix);
+/* next_marker empty: the listing is at its end. */
+void proto_xml_blobs_end(writer_t *w, view_t next_marker);
+
+void proto_xml_containers_begin(writer_t *w, const proto_list_t *list);
+void proto_xml_container(writer_t *w, view_t name,
+                         const container_props_t *props, bool metadata);
+void proto_xml_containers_end(writer_t *w, view_t next_marker);
+
+/* Opaque markers around a name: what follows it exclusively. */
+void proto_marker_format(writer_t *w, view_t name);
+/* False: not one of ours (InvalidQueryParameterValue). Null or empty gives
+ * an empty name. */
+bool proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret);
+
+/* ---- Get Block List ----------------------------------------------------- */
+
+void proto_xml_block_list_begin(writer_t *w);
+/* A section, then its blocks, then its end. */
+void proto_xml_blocks_begin(writer_t *w, bool committed);
+void proto_xml_block(writer_t *w, view_t id, uint64_t size); /* id: decoded */
+void proto_xml_blocks_end(writer_t *w, bool committed);
+void proto_xml_block_list_end(writer_t *w);
+
+/* ---- the rest ----------------------------------------------------------- */
+
+/* Get Container ACL, and the form in which an ACL is stored. */
+void proto_xml_policies_put(writer_t *w, const proto_policy_t *policies,
+                            unsigned n);
+/* Get Blob Service Properties of a server without any: everything off. */
+void proto_xml_service_properties(writer_t *w);
+
+/* Text content: markup escaped. */
+void proto_xml_text(writer_t *w, view_t v);
+
+#endif
