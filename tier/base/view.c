@@ -123,3 +123,45 @@ view_to_u64(view_t v, uint64_t *ret)
     *ret = n;
     return true;
 }
+
+
+unsigned
+view_utf8(view_t v, size_t from)
+{
+    uint8_t c = from < v.len ? v.ptr[from] : 0xFF;
+    unsigned more;
+    uint8_t low = 0x80, high = 0xBF; /* of the second byte */
+
+    if (c < 0x80) {
+        return 1;
+
+    } else if (c >= 0xC2 && c < 0xE0) {
+        more = 1;
+
+    } else if (c >= 0xE0 && c < 0xF0) {
+        more = 2;
+        low = c == 0xE0 ? 0xA0 : low;   /* overlong */
+        high = c == 0xED ? 0x9F : high; /* surrogates */
+
+    } else if (c >= 0xF0 && c < 0xF5) {
+        more = 3;
+        low = c == 0xF0 ? 0x90 : low;
+        high = c == 0xF4 ? 0x8F : high; /* past U+10FFFF */
+
+    } else {
+        return 0;
+    }
+
+    if (more >= v.len - from || v.ptr[from + 1] < low
+        || v.ptr[from + 1] > high) {
+        return 0;
+    }
+
+    for (unsigned k = 2; k <= more; k++) {
+        if ((v.ptr[from + k] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+
+    return more + 1;
+}

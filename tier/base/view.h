@@ -50,6 +50,9 @@ size_t view_find(view_t v, uint8_t c, size_t from);
 view_t view_sub(view_t v, size_t from, size_t len);
 /* Without leading and trailing spaces and tabs. */
 view_t view_trim(view_t v);
+/* Length of the UTF-8 sequence (RFC 3629) that begins at `from`: 1 to 4, or 0
+ * if what is there is not one. */
+unsigned view_utf8(view_t v, size_t from);
 /* Whole view as decimal; false if empty, not digits or over 64 bits. */
 bool view_to_u64(view_t v, uint64_t *ret);
 

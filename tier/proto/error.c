@@ -54,12 +54,29 @@ proto_fault(proto_fault_t *fault, proto_err_t err, view_t name, view_t value)
 }
 
 
+/* U+FFFE and U+FFFF are well-formed UTF-8, but no characters of XML 1.0. */
+static bool
+is_xml_char(view_t seq)
+{
+    return seq.len != 3 || seq.ptr[0] != 0xEF || seq.ptr[1] != 0xBF
+        || seq.ptr[2] < 0xBE;
+}
+
+
 /* Text content: the markup characters escaped, what XML 1.0 has no place for
- * left out. */
+ * as a question mark. It may be anything that a client sent. */
 static void
 put_escaped(writer_t *w, view_t v)
 {
     for (size_t i = 0; i < v.len; i++) {
+        unsigned len = view_utf8(v, i);
+
+        if (len > 1 && is_xml_char(view_sub(v, i, len))) {
+            writer_put(w, view_sub(v, i, len));
+            i += len - 1;
+            continue;
+        }
+
         switch (v.ptr[i]) {
         case '<':
             writer_puts(w, "&lt;");
@@ -71,8 +88,13 @@ put_escaped(writer_t *w, view_t v)
             writer_puts(w, "&amp;");
             break;
         default:
-            if (v.ptr[i] >= 0x20 || v.ptr[i] == '\n' || v.ptr[i] == '\t') {
+            if ((v.ptr[i] >= 0x20 && len == 1) || v.ptr[i] == '\n'
+                || v.ptr[i] == '\t') {
                 writer_putc(w, v.ptr[i]);
+
+            } else {
+                writer_putc(w, '?');
+                i += len > 1 ? len - 1 : 0;
             }
         }
     }

@@ -59,6 +59,42 @@ static const view_t header_names[PROTO_HDR_COUNT] = {
     NAME(X_MS_VERSION, "x-ms-version"),
 };
 
+/* Where in header_names a name of that length may stand, plus one: a handful
+ * of comparisons a header instead of 48. A test walks all names. */
+#define NAME_LEN_MAX 35
+#define AT(id)       PROTO_HDR_##id + 1
+
+/* clang-format off */
+static const uint8_t by_len[NAME_LEN_MAX + 1][5] = {
+    [4] = { AT(DATE) },
+    [5] = { AT(RANGE) },
+    [6] = { AT(ORIGIN) },
+    [8] = { AT(IF_MATCH) },
+    [9] = { AT(X_MS_DATE), AT(X_MS_TAGS) },
+    [10] = { AT(X_MS_RANGE) },
+    [11] = { AT(CONTENT_MD5) },
+    [12] = { AT(CONTENT_TYPE), AT(X_MS_IF_TAGS), AT(X_MS_VERSION) },
+    [13] = { AT(AUTHORIZATION), AT(CACHE_CONTROL), AT(IF_NONE_MATCH), AT(X_MS_LEASE_ID) },
+    [14] = { AT(CONTENT_LENGTH), AT(X_MS_BLOB_TYPE) },
+    [15] = { AT(X_MS_LEGAL_HOLD), AT(X_MS_PAGE_WRITE) },
+    [16] = { AT(CONTENT_ENCODING), AT(CONTENT_LANGUAGE), AT(X_MS_ACCESS_TIER), AT(X_MS_COPY_ACTION), AT(X_MS_COPY_SOURCE) },
+    [17] = { AT(IF_MODIFIED_SINCE), AT(TRANSFER_ENCODING) },
+    [18] = { AT(X_MS_CONTENT_CRC64), AT(X_MS_REQUIRES_SYNC) },
+    [19] = { AT(IF_UNMODIFIED_SINCE), AT(X_MS_ENCRYPTION_KEY) },
+    [20] = { AT(X_MS_STRUCTURED_BODY) },
+    [21] = { AT(X_MS_BLOB_CONTENT_MD5), AT(X_MS_DELETE_SNAPSHOTS), AT(X_MS_ENCRYPTION_SCOPE) },
+    [22] = { AT(X_MS_BLOB_CONTENT_TYPE), AT(X_MS_CLIENT_REQUEST_ID) },
+    [23] = { AT(X_MS_BLOB_CACHE_CONTROL), AT(X_MS_BLOB_PUBLIC_ACCESS) },
+    [24] = { AT(X_MS_BLOB_CONTENT_LENGTH) },
+    [25] = { AT(X_MS_ENCRYPTION_ALGORITHM) },
+    [26] = { AT(X_MS_BLOB_CONTENT_ENCODING), AT(X_MS_BLOB_CONTENT_LANGUAGE), AT(X_MS_RANGE_GET_CONTENT_MD5) },
+    [28] = { AT(X_MS_RANGE_GET_CONTENT_CRC64) },
+    [29] = { AT(X_MS_BLOB_CONTENT_DISPOSITION), AT(X_MS_IMMUTABILITY_POLICY_MODE) },
+    [30] = { AT(X_MS_STRUCTURED_CONTENT_LENGTH) },
+    [35] = { AT(X_MS_IMMUTABILITY_POLICY_UNTIL_DATE) },
+};
+/* clang-format on */
+
 static const view_t meta_prefix = { (const uint8_t *) "x-ms-meta-", 10 };
 
 
@@ -100,15 +136,20 @@ is_printable(view_t v)
 }
 
 
+/* Whether the name is there already; *ret_size: names and values so far. */
 static bool
-meta_known(view_t packed, view_t name)
+meta_known(view_t packed, view_t name, size_t *ret_size)
 {
     view_t n, v;
+
+    *ret_size = 0;
 
     for (size_t pos = 0; props_pairs_next(packed, &pos, &n, &v);) {
         if (view_eq_ci(n, name)) {
             return true;
         }
+
+        *ret_size += n.len + v.len;
     }
 
     return false;
@@ -121,7 +162,8 @@ put_meta(const proto_header_t *hdr, writer_t *w, size_t start,
 {
     view_t name = view_sub(hdr->name, meta_prefix.len, hdr->name.len);
     view_t value = view_trim(hdr->value);
-    view_t packed = view_of(w->buf + start, w->len - start);
+    view_t packed = view_sub(writer_view(w), start, w->len);
+    size_t size;
 
     if (name.len == 0) {
         return proto_fault(fault, PROTO_ERR_EMPTY_METADATA_KEY, VIEW_NULL,
@@ -129,12 +171,13 @@ put_meta(const proto_header_t *hdr, writer_t *w, size_t start,
     }
 
     if (!is_meta_name(name) || !is_printable(value)
-        || meta_known(packed, name)) {
+        || meta_known(packed, name, &size))
+    {
         return proto_fault(fault, PROTO_ERR_INVALID_METADATA, VIEW_NULL,
                            VIEW_NULL);
     }
 
-    if (packed.len + name.len + value.len > PROTO_METADATA_MAX) {
+    if (size + name.len + value.len > PROTO_METADATA_MAX) {
         return proto_fault(fault, PROTO_ERR_METADATA_TOO_LARGE, VIEW_NULL,
                            VIEW_NULL);
     }
@@ -168,7 +211,7 @@ parse_metadata(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
                            VIEW_NULL);
     }
 
-    ret->metadata = view_of(scratch->buf + start, scratch->len - start);
+    ret->metadata = view_sub(writer_view(scratch), start, scratch->len);
     return PROTO_OK;
 }
 
@@ -176,10 +219,16 @@ parse_metadata(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
 static proto_err_t
 know(const proto_header_t *hdr, proto_headers_t *ret, proto_fault_t *fault)
 {
-    for (unsigned id = 0; id < PROTO_HDR_COUNT; id++) {
-        if (header_names[id].len != hdr->name.len
-            || !view_eq_ci(header_names[id], hdr->name))
-        {
+    if (hdr->name.len > NAME_LEN_MAX) {
+        return PROTO_OK;
+    }
+
+    const uint8_t *at = by_len[hdr->name.len];
+
+    for (size_t i = 0; i < sizeof(by_len[0]) && at[i] != 0; i++) {
+        unsigned id = at[i] - 1u;
+
+        if (!view_eq_ci(header_names[id], hdr->name)) {
             continue;
         }
 
@@ -222,8 +271,14 @@ parse_cond(proto_headers_t *h, proto_fault_t *fault)
     proto_cond_t *c = &h->cond;
     proto_err_t err;
 
-    c->if_match = h->known[PROTO_HDR_IF_MATCH];
-    c->if_none_match = h->known[PROTO_HDR_IF_NONE_MATCH];
+    /* an empty one says nothing */
+    if (h->known[PROTO_HDR_IF_MATCH].len != 0) {
+        c->if_match = h->known[PROTO_HDR_IF_MATCH];
+    }
+
+    if (h->known[PROTO_HDR_IF_NONE_MATCH].len != 0) {
+        c->if_none_match = h->known[PROTO_HDR_IF_NONE_MATCH];
+    }
 
     err = parse_date(h, PROTO_HDR_IF_MODIFIED_SINCE, &c->has_modified_since,
                      &c->modified_since_s, fault);
@@ -527,8 +582,10 @@ proto_block_id_parse(view_t text, uint8_t buf[PROTO_BLOCK_ID_MAX], view_t *ret,
     }
 
     if (!base64_decode(text, buf, PROTO_BLOCK_ID_MAX, &len) || len == 0) {
-        return proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
+        (void) proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
                            VIEW("blockid"), text);
+        fault->reason = VIEW("Not a valid base64 string of 1 to 64 bytes.");
+        return fault->err;
     }
 
     *ret = view_of(buf, len);

@@ -89,7 +89,9 @@ proto_hdr(const proto_headers_t *h, proto_hdr_id_t id)
 }
 
 /* PROTO_OK or what to answer (InvalidHeaderValue, InvalidMetadata...). Cheap:
- * one pass, no allocation; views point into hdrs or scratch. */
+ * one pass, no allocation; views point into hdrs or scratch (fixed buffer;
+ * metadata takes 4 bytes a pair beside names and values). A known header
+ * given twice is refused: which one was meant and signed? */
 proto_err_t proto_headers_parse(const proto_header_t *hdrs, unsigned n,
                                 const proto_uri_t *uri, writer_t *scratch,
                                 proto_headers_t *ret, proto_fault_t *fault);
@@ -122,7 +124,8 @@ proto_err_t proto_fault_md5(proto_fault_t *fault, const uint8_t user[16],
 proto_err_t proto_fault_crc64(proto_fault_t *fault, uint64_t user,
                               uint64_t ours, writer_t *scratch);
 
-/* blockid: percent-decoded text -> decoded bytes of 1..64 (InvalidBlockId). */
+/* blockid: percent-decoded text -> decoded bytes of 1..64, else
+ * InvalidQueryParameterValue (MissingRequiredQueryParameter when absent). */
 #define PROTO_BLOCK_ID_MAX 64
 proto_err_t proto_block_id_parse(view_t text, uint8_t buf[PROTO_BLOCK_ID_MAX],
                                  view_t *ret, proto_fault_t *fault);

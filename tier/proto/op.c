@@ -209,23 +209,23 @@ hint_is(const proto_op_t *op, unsigned hint)
 
 
 static const proto_op_t *
-op_fault(proto_fault_t *fault, const proto_uri_t *uri, bool level_method,
-         bool comp_known)
+op_fault(proto_fault_t *fault, const proto_uri_t *uri, bool verb_known,
+         bool resource_known)
 {
     view_t comp = proto_uri_param(uri, PROTO_PARAM_COMP);
+    view_t restype = proto_uri_param(uri, PROTO_PARAM_RESTYPE);
 
-    if (comp_known || !level_method) {
+    if (resource_known || !verb_known) {
         (void) proto_fault(fault, PROTO_ERR_UNSUPPORTED_HTTP_VERB, VIEW_NULL,
                            VIEW_NULL);
 
-    } else if (comp.ptr != NULL) {
+    } else if (comp.len != 0 || restype.len == 0) {
         (void) proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
                            VIEW("comp"), comp);
 
     } else {
         (void) proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
-                           VIEW("restype"),
-                           proto_uri_param(uri, PROTO_PARAM_RESTYPE));
+                           VIEW("restype"), restype);
     }
 
     return NULL;

@@ -130,33 +130,14 @@ utf16_units(view_t v)
     size_t units = 0;
 
     for (size_t i = 0; i < v.len;) {
-        uint8_t c = v.ptr[i];
-        unsigned more = c < 0x80              ? 0
-                      : c >= 0xC2 && c < 0xE0 ? 1
-                      : c >= 0xE0 && c < 0xF0 ? 2
-                      : c >= 0xF0 && c < 0xF5 ? 3
-                                              : 9;
+        unsigned len = view_utf8(v, i);
 
-        if (more == 9 || more >= v.len - i) {
+        if (len == 0) {
             return 0;
         }
 
-        for (unsigned k = 1; k <= more; k++) {
-            if ((v.ptr[i + k] & 0xC0) != 0x80) {
-                return 0;
-            }
-        }
-
-        if ((c == 0xE0 && v.ptr[i + 1] < 0xA0)
-            || (c == 0xED && v.ptr[i + 1] > 0x9F)
-            || (c == 0xF0 && v.ptr[i + 1] < 0x90)
-            || (c == 0xF4 && v.ptr[i + 1] > 0x8F))
-        {
-            return 0;
-        }
-
-        units += more == 3 ? 2 : 1;
-        i += more + 1;
+        units += len == 4 ? 2 : 1;
+        i += len;
     }
 
     return units;
@@ -167,6 +148,7 @@ proto_err_t
 proto_blob_name_check(view_t name, proto_fault_t *fault)
 {
     size_t units = utf16_units(name);
+    unsigned segments = 0;
 
     if (units == 0) {
         return uri_fault(fault, PROTO_ERR_INVALID_URI, VIEW_NULL);
@@ -176,18 +158,20 @@ proto_blob_name_check(view_t name, proto_fault_t *fault)
         return uri_fault(fault, PROTO_ERR_OUT_OF_RANGE_INPUT, VIEW_NULL);
     }
 
-    for (size_t from = 0; from <= name.len;) {
+    /* `.`, `..` and `name.`: the service drops a dot that ends a segment */
+    for (size_t from = 0; from <= name.len; segments++) {
         size_t to = view_find(name, '/', from);
-        view_t seg = view_sub(name, from, to - from);
 
-        if (view_eq(seg, VIEW(".")) || view_eq(seg, VIEW(".."))) {
+        if (to != from && name.ptr[to - 1] == '.') {
             return uri_fault(fault, PROTO_ERR_INVALID_URI, VIEW_NULL);
         }
 
         from = to + 1;
     }
 
-    if (view_find(name, '\\', 0) != name.len) {
+    if (segments > PROTO_BLOB_NAME_SEGMENTS
+        || view_find(name, '\\', 0) != name.len)
+    {
         return uri_fault(fault, PROTO_ERR_INVALID_URI, VIEW_NULL);
     }
 
@@ -230,6 +214,28 @@ host_is_path_style(view_t host)
 }
 
 
+/* Host names have no case, accounts are lower case. */
+static view_t
+lower(view_t v, writer_t *scratch)
+{
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.ptr[i] >= 'A' && v.ptr[i] <= 'Z') {
+            uint8_t *p = writer_reserve(scratch, v.len);
+
+            for (size_t k = 0; p != NULL && k < v.len; k++) {
+                uint8_t c = v.ptr[k];
+
+                p[k] = c >= 'A' && c <= 'Z' ? (uint8_t) (c | 0x20) : c;
+            }
+
+            return p == NULL ? v : view_of(p, v.len);
+        }
+    }
+
+    return v;
+}
+
+
 static void
 take_account(proto_uri_t *u, view_t account)
 {
@@ -244,7 +250,7 @@ take_account(proto_uri_t *u, view_t account)
 /* Splits off the account; sets raw_resource to what is left. */
 static proto_err_t
 parse_account(proto_uri_t *u, view_t host, const proto_uri_opts_t *opts,
-              proto_fault_t *fault)
+              writer_t *scratch, proto_fault_t *fault)
 {
     proto_uri_style_t style = opts->style;
 
@@ -263,7 +269,8 @@ parse_account(proto_uri_t *u, view_t host, const proto_uri_opts_t *opts,
     if (style == PROTO_URI_HOST) {
         view_t name = host_name(host);
 
-        take_account(u, view_sub(name, 0, view_find(name, '.', 0)));
+        name = view_sub(name, 0, view_find(name, '.', 0));
+        take_account(u, lower(name, scratch));
         return PROTO_OK;
     }
 
@@ -279,12 +286,33 @@ parse_account(proto_uri_t *u, view_t host, const proto_uri_opts_t *opts,
 }
 
 
+/* Where the container ends: at a slash or, since some clients encode the
+ * separator too (blob-api 4.1), at %2F. *ret_len: of that separator. */
+static size_t
+container_end(view_t rest, size_t *ret_len)
+{
+    size_t slash = view_find(rest, '/', 0);
+
+    for (size_t i = view_find(rest, '%', 0); i < slash;
+         i = view_find(rest, '%', i + 1))
+    {
+        if (view_eq_ci(view_sub(rest, i, 3), VIEW("%2f"))) {
+            *ret_len = 3;
+            return i;
+        }
+    }
+
+    *ret_len = slash == rest.len ? 0 : 1;
+    return slash;
+}
+
+
 static proto_err_t
 parse_resource(proto_uri_t *u, writer_t *scratch, proto_fault_t *fault)
 {
     view_t rest = view_sub(u->raw_resource, 1, u->raw_resource.len);
-    size_t slash;
-    view_t raw_blob;
+    size_t sep_len;
+    size_t end = container_end(rest, &sep_len);
     proto_err_t err;
 
     u->container = VIEW("");
@@ -294,32 +322,17 @@ parse_resource(proto_uri_t *u, writer_t *scratch, proto_fault_t *fault)
         return PROTO_OK;
     }
 
-    slash = view_find(rest, '/', 0);
-    raw_blob = view_sub(rest, slash + 1, rest.len);
-
-    if (slash == 0
-        || !proto_uri_decode(view_sub(rest, 0, slash), false, scratch,
+    if (end == 0
+        || !proto_uri_decode(view_sub(rest, 0, end), false, scratch,
                              &u->container)
-        || !proto_uri_decode(raw_blob, false, scratch, &u->blob))
+        || !proto_uri_decode(view_sub(rest, end + sep_len, rest.len), false,
+                             scratch, &u->blob))
     {
         return uri_fault(fault, PROTO_ERR_INVALID_URI, u->raw_path);
     }
 
-    /* `c%2Fb`: some clients encode the separator too (blob-api 4.1) */
-    if (raw_blob.len == 0) {
-        slash = view_find(u->container, '/', 0);
-
-        if (slash != u->container.len) {
-            u->blob = view_sub(u->container, slash + 1, u->container.len);
-            u->container = view_sub(u->container, 0, slash);
-        }
-    }
-
     /* /name without restype is a blob of the root container */
-    if (u->blob.len == 0 && u->known[PROTO_PARAM_RESTYPE].ptr == NULL
-        && slash >= rest.len && !u->path_style
-        && view_find(u->container, '.', 0) != u->container.len)
-    {
+    if (sep_len == 0 && u->known[PROTO_PARAM_RESTYPE].ptr == NULL) {
         u->blob = u->container;
         u->container = VIEW("$root");
     }
@@ -334,27 +347,32 @@ parse_resource(proto_uri_t *u, writer_t *scratch, proto_fault_t *fault)
 }
 
 
-static const char *const param_names[PROTO_PARAM_COUNT] = {
-    [PROTO_PARAM_RESTYPE] = "restype",
-    [PROTO_PARAM_COMP] = "comp",
-    [PROTO_PARAM_SNAPSHOT] = "snapshot",
-    [PROTO_PARAM_VERSIONID] = "versionid",
-    [PROTO_PARAM_BLOCKID] = "blockid",
-    [PROTO_PARAM_BLOCKLISTTYPE] = "blocklisttype",
-    [PROTO_PARAM_PREFIX] = "prefix",
-    [PROTO_PARAM_DELIMITER] = "delimiter",
-    [PROTO_PARAM_MARKER] = "marker",
-    [PROTO_PARAM_MAXRESULTS] = "maxresults",
-    [PROTO_PARAM_INCLUDE] = "include",
-    [PROTO_PARAM_TIMEOUT] = "timeout",
-    [PROTO_PARAM_COPYID] = "copyid",
-    [PROTO_PARAM_WHERE] = "where",
-    [PROTO_PARAM_DELETETYPE] = "deletetype",
-    [PROTO_PARAM_API_VERSION] = "api-version",
-    [PROTO_PARAM_STARTFROM] = "startfrom",
-    [PROTO_PARAM_ENDBEFORE] = "endbefore",
-    [PROTO_PARAM_SHOWONLY] = "showonly",
-    [PROTO_PARAM_PREVSNAPSHOT] = "prevsnapshot",
+#define NAME(text)                                                            \
+    {                                                                         \
+        (const uint8_t *) text, sizeof(text) - 1                              \
+    }
+
+static const view_t param_names[PROTO_PARAM_COUNT] = {
+    [PROTO_PARAM_RESTYPE] = NAME("restype"),
+    [PROTO_PARAM_COMP] = NAME("comp"),
+    [PROTO_PARAM_SNAPSHOT] = NAME("snapshot"),
+    [PROTO_PARAM_VERSIONID] = NAME("versionid"),
+    [PROTO_PARAM_BLOCKID] = NAME("blockid"),
+    [PROTO_PARAM_BLOCKLISTTYPE] = NAME("blocklisttype"),
+    [PROTO_PARAM_PREFIX] = NAME("prefix"),
+    [PROTO_PARAM_DELIMITER] = NAME("delimiter"),
+    [PROTO_PARAM_MARKER] = NAME("marker"),
+    [PROTO_PARAM_MAXRESULTS] = NAME("maxresults"),
+    [PROTO_PARAM_INCLUDE] = NAME("include"),
+    [PROTO_PARAM_TIMEOUT] = NAME("timeout"),
+    [PROTO_PARAM_COPYID] = NAME("copyid"),
+    [PROTO_PARAM_WHERE] = NAME("where"),
+    [PROTO_PARAM_DELETETYPE] = NAME("deletetype"),
+    [PROTO_PARAM_API_VERSION] = NAME("api-version"),
+    [PROTO_PARAM_STARTFROM] = NAME("startfrom"),
+    [PROTO_PARAM_ENDBEFORE] = NAME("endbefore"),
+    [PROTO_PARAM_SHOWONLY] = NAME("showonly"),
+    [PROTO_PARAM_PREVSNAPSHOT] = NAME("prevsnapshot"),
 };
 
 
@@ -362,8 +380,7 @@ static void
 know_param(proto_uri_t *u, const proto_param_t *p)
 {
     for (unsigned i = 0; i < PROTO_PARAM_COUNT; i++) {
-        if (u->known[i].ptr == NULL
-            && view_eq_ci(p->name, view_str(param_names[i]))) {
+        if (u->known[i].ptr == NULL && view_eq_ci(p->name, param_names[i])) {
             u->known[i] = p->value;
             return;
         }
@@ -410,8 +427,8 @@ parse_query(proto_uri_t *u, writer_t *scratch, proto_fault_t *fault)
 static view_t
 strip_authority(view_t target)
 {
-    if (view_starts_with(target, VIEW("http://"))
-        || view_starts_with(target, VIEW("https://")))
+    if (view_eq_ci(view_sub(target, 0, 7), VIEW("http://"))
+        || view_eq_ci(view_sub(target, 0, 8), VIEW("https://")))
     {
         size_t host = view_find(target, '/', 0) + 2;
 
@@ -446,7 +463,7 @@ proto_uri_parse(view_t target, view_t host, const proto_uri_opts_t *opts,
     ret->raw_path = view_sub(target, 0, query);
     ret->raw_query = view_sub(target, query + 1, target.len);
 
-    err = parse_account(ret, host, opts, fault);
+    err = parse_account(ret, host, opts, scratch, fault);
 
     if (err == PROTO_OK) {
         err = parse_query(ret, scratch, fault);

@@ -12,6 +12,7 @@
  */
 #define PROTO_PARAMS_MAX         64
 #define PROTO_BLOB_NAME_UNITS    1024 /* UTF-16 code units */
+#define PROTO_BLOB_NAME_SEGMENTS 254
 #define PROTO_CONTAINER_NAME_MIN 3
 #define PROTO_CONTAINER_NAME_MAX 63
 
@@ -79,9 +80,11 @@ proto_uri_param(const proto_uri_t *uri, proto_param_id_t id)
 }
 
 /* PROTO_OK or what to answer. `host` is the Host header's value. Container
- * and blob names are checked here (blob-api 2.10, 4.1); dot segments and
- * backslashes in a blob's name are refused with InvalidUri, since what the
- * origin makes of them must not differ from what was authorised. */
+ * and blob names are checked here (blob-api 2.10, 4.1); segments that end in
+ * a dot and backslashes in a blob's name are refused with InvalidUri, since
+ * what the origin makes of them must not differ from what was authorised.
+ * A path of one segment without restype is a blob of $root. `scratch` has a
+ * fixed buffer; twice the target's length is enough. */
 proto_err_t proto_uri_parse(view_t target, view_t host,
                             const proto_uri_opts_t *opts, writer_t *scratch,
                             proto_uri_t *ret, proto_fault_t *fault);
