@@ -62,7 +62,7 @@
 #define BLOB_WAIT          NGX_AGAIN
 #define BLOB_DONE          NGX_DONE
 
-#define BLOB_SCRATCH_SIZE  (24 * 1024)
+#define BLOB_SCRATCH_SIZE  (24 * 1024) /* names, metadata */
 #define BLOB_BODY_BUF_SIZE (256 * 1024)
 #define BLOB_BODY_BUFS     2
 #define BLOB_SMALL_READ    (32 * 1024)
@@ -198,7 +198,7 @@ struct ngx_http_blob_ctx_s {
     writer_t scratch; /* what uri and headers point into */
     writer_t container_scratch;
     writer_t blob_scratch;
-    uint64_t seen;    /* highest commit number that the answer reflects */
+    uint64_t seen; /* highest commit number that the answer reflects */
 
     /* what is under way */
     const ngx_http_blob_step_t *next; /* where the sub-run goes on; G2's */
@@ -213,12 +213,11 @@ struct ngx_http_blob_ctx_s {
     void *origin;  /* of G2's files */
 
     u_char request_id[36];
-    unsigned counted:1; /* r->main->count is ours */
     unsigned finished:1;
-    unsigned own_reply:1; /* headers were composed here: filters pass it */
-    unsigned busy:1;      /* a task or commit is in flight (r->blocked) */
-    unsigned running:1;   /* inside the driver */
-    unsigned woken:1;
+    unsigned own_reply:1;    /* headers were composed here: filters pass it */
+    unsigned keep_headers:1; /* an error keeps those already added */
+    unsigned resolved:1;     /* the origin was asked for the container */
+    unsigned facts_asked:1;  /* ... for the blob, see fact_for_write */
 };
 
 /* ---- step.c ----------------------------------------------------------- */
@@ -285,6 +284,8 @@ const store_digest_t *ngx_http_blob_body_digest(ngx_http_blob_ctx_t *ctx);
  * Type, Content-Length, ETag, Last-Modified, Date go to their places. */
 ngx_int_t ngx_http_blob_header(ngx_http_request_t *r, view_t name,
                                view_t value);
+/* The text that the store gives an ETag: into the request's pool. */
+view_t ngx_http_blob_etag_text(ngx_http_request_t *r, uint64_t etag);
 /* The same as proto's emit callback; ctx is the ngx_http_request_t. */
 void ngx_http_blob_emit(void *r, view_t name, view_t value);
 /* x-ms-request-id, x-ms-version, x-ms-client-request-id, Date, Server; for
@@ -357,6 +358,8 @@ ngx_int_t ngx_http_blob_read_headers(ngx_http_request_t *r,
 
 /* ---- handler.c -------------------------------------------------------- */
 
+ngx_http_blob_account_t *
+ngx_http_blob_account_find(ngx_http_blob_main_conf_t *bmcf, view_t name);
 /* The content handler of a location with blob_pass. */
 ngx_int_t ngx_http_blob_handler(ngx_http_request_t *r);
 

@@ -40,10 +40,10 @@ struct ngx_http_blob_body_s {
     tier_rc_t task_rc; /* the thread's, until it is back */
     uint64_t drained;
     const ngx_http_blob_step_t *next;
-    unsigned writing : 1;
-    unsigned finish : 1; /* the task is the last one */
-    unsigned opened : 1;
-    unsigned to_store : 1;
+    unsigned writing:1;
+    unsigned finish:1; /* the task is the last one */
+    unsigned opened:1;
+    unsigned to_store:1;
 };
 
 static ngx_int_t ngx_http_blob_body_pump(ngx_http_request_t *r,
@@ -51,11 +51,12 @@ static ngx_int_t ngx_http_blob_body_pump(ngx_http_request_t *r,
 static ngx_int_t ngx_http_blob_body_stored(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 
-static const ngx_http_blob_step_t ngx_http_blob_step_pump
-    = { "body_pump", "reading client request body", ngx_http_blob_body_pump };
-static const ngx_http_blob_step_t ngx_http_blob_step_stored
-    = { "body_stored", "checking client request body",
-        ngx_http_blob_body_stored };
+static const ngx_http_blob_step_t ngx_http_blob_step_pump = {
+    "body_pump", "reading client request body", ngx_http_blob_body_pump
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_stored = {
+    "body_stored", "checking client request body", ngx_http_blob_body_stored
+};
 
 static void
 ngx_http_blob_body_cleanup(void *data)
@@ -77,7 +78,8 @@ ngx_http_blob_body_started(ngx_http_request_t *r)
 static void
 ngx_http_blob_body_readable(ngx_http_request_t *r)
 {
-    ngx_http_blob_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_blob_module);
+    ngx_http_blob_ctx_t *ctx =
+        ngx_http_get_module_ctx(r, ngx_http_blob_module);
 
     if (ctx->step == &ngx_http_blob_step_pump) {
         ngx_http_blob_run(r, ctx);
@@ -183,8 +185,8 @@ ngx_http_blob_body_stream(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     b->to_store = 1;
     b->flags = ctx->op->id == PROTO_OP_PUT_BLOB || ctx->body_check.has_md5
-                   ? STORE_BODY_MD5
-                   : 0;
+                 ? STORE_BODY_MD5
+                 : 0;
 
     if (b->length <= STORE_INLINE_MAX) {
         b->mem = ngx_pnalloc(r->pool, (size_t) b->length + 1);
@@ -424,8 +426,7 @@ ngx_http_blob_body_verify(ngx_http_blob_ctx_t *ctx, ngx_http_blob_body_t *b)
         }
     }
 
-    if (check->has_md5
-        && ngx_memcmp(check->md5, b->digest.md5, MD5_LEN) != 0)
+    if (check->has_md5 && ngx_memcmp(check->md5, b->digest.md5, MD5_LEN) != 0)
     {
         return proto_fault_md5(&ctx->fault, check->md5, b->digest.md5,
                                &ctx->scratch);

@@ -36,21 +36,13 @@ ngx_http_blob_queue_move(ngx_queue_t *to, ngx_queue_t *from)
 
 static ngx_int_t ngx_http_blob_batch_post(ngx_http_blob_main_conf_t *bmcf);
 
-/* In a thread. Every change has its own rc; a batch that fails as a whole
- * fails each of them. */
+/* In a thread. Every change has its own rc. */
 static void
 ngx_http_blob_batch_run(void *data, ngx_log_t *log)
 {
     ngx_http_blob_batch_t *b = data;
 
-    tier_rc_t rc = store_commit(b->store, b->changes, b->n);
-    unsigned i;
-
-    if (rc != TIER_OK) {
-        for (i = 0; i < b->n; i++) {
-            b->changes[i]->rc = rc;
-        }
-    }
+    store_commit(b->store, b->changes, b->n);
 }
 
 static void
@@ -79,8 +71,8 @@ ngx_http_blob_batch_done(ngx_event_t *ev)
 
         ctx = w->ctx;
         ctx->step = w->step;
-        if (w->change->ret_number > ctx->seen) {
-            ctx->seen = w->change->ret_number;
+        if (w->change->number > ctx->seen) {
+            ctx->seen = w->change->number;
         }
 
         ngx_http_blob_unblock(ctx);
@@ -118,8 +110,7 @@ ngx_http_blob_batch_post(ngx_http_blob_main_conf_t *bmcf)
     b->n = 0;
 
     while (b->n < BLOB_COMMIT_BATCH
-           && !ngx_queue_empty(&ngx_http_blob_waiting))
-    {
+           && !ngx_queue_empty(&ngx_http_blob_waiting)) {
         q = ngx_queue_head(&ngx_http_blob_waiting);
         ngx_queue_remove(q);
         ngx_queue_insert_tail(&b->waiters, q);
@@ -188,8 +179,9 @@ ngx_http_blob_durable_done(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_goto(ctx, d->step);
 }
 
-static const ngx_http_blob_step_t ngx_http_blob_step_durable
-    = { "durable", "waiting for the journal", ngx_http_blob_durable_done };
+static const ngx_http_blob_step_t ngx_http_blob_step_durable = {
+    "durable", "waiting for the journal", ngx_http_blob_durable_done
+};
 
 static void
 ngx_http_blob_durable_run(void *data, const tier_log_t *log)

@@ -393,8 +393,7 @@ ngx_http_blob_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cf->args->nelts == 3) {
         if (ngx_strncmp(value[2].data, "upstream=", 9) != 0
-            || value[2].len == 9)
-        {
+            || value[2].len == 9) {
             return "takes upstream=NAME after the URL, nothing else";
         }
         account->upstream.data = value[2].data + 9;

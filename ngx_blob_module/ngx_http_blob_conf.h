@@ -24,9 +24,6 @@ char *ngx_http_blob_conf_origin_cred(ngx_conf_t *cf, ngx_command_t *cmd,
                                      void *conf);
 char *ngx_http_blob_conf_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-ngx_http_blob_account_t *
-ngx_http_blob_account_find(ngx_http_blob_main_conf_t *bmcf, view_t name);
-
 /* Makes the store's folder and publishes the policy in it (master). */
 ngx_int_t ngx_http_blob_publish(ngx_cycle_t *cycle,
                                 ngx_http_blob_main_conf_t *bmcf);

@@ -62,8 +62,7 @@ ngx_http_blob_files_sweep(ngx_event_t *ev)
     {
         next = ngx_queue_next(q);
         f = ngx_queue_data(q, ngx_http_blob_file_t, lru);
-        if (ngx_fd_info(f->file.fd, &fi) == NGX_FILE_ERROR
-            || fi.st_nlink == 0)
+        if (ngx_fd_info(f->file.fd, &fi) == NGX_FILE_ERROR || fi.st_nlink == 0)
         {
             ngx_http_blob_file_drop(f);
         }
@@ -101,6 +100,7 @@ static ngx_http_blob_file_t *
 ngx_http_blob_file_new(ngx_http_blob_ctx_t *ctx, ngx_uint_t kind, uint64_t id)
 {
     ngx_http_blob_file_t *f, **slot;
+    ngx_uint_t level;
     ngx_queue_t *q;
 
     if (ngx_http_blob_files_lru.next == NULL) {
@@ -119,13 +119,18 @@ ngx_http_blob_file_new(ngx_http_blob_ctx_t *ctx, ngx_uint_t kind, uint64_t id)
         return NULL;
     }
 
-    store_file_path(ctx->bmcf->store, (store_file_kind_t) kind, id,
-                    (char *) f->name, sizeof(f->name));
+    if (store_file_path(ctx->bmcf->store, (store_file_kind_t) kind, id,
+                        (char *) f->name, sizeof(f->name))
+        != TIER_OK)
+    {
+        ngx_free(f);
+        return NULL;
+    }
 
     f->file.fd = ngx_open_file(f->name, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
     if (f->file.fd == NGX_INVALID_FILE) {
-        ngx_log_error(ngx_errno == NGX_ENOENT ? NGX_LOG_INFO : NGX_LOG_ERR,
-                      ctx->r->connection->log, ngx_errno,
+        level = ngx_errno == NGX_ENOENT ? NGX_LOG_INFO : NGX_LOG_ERR;
+        ngx_log_error(level, ctx->r->connection->log, ngx_errno,
                       ngx_open_file_n " \"%s\" failed", f->name);
         ngx_free(f);
         return NULL;

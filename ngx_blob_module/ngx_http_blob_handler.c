@@ -1,5 +1,7 @@
 #include "ngx_http_blob.h"
 
+#include "proto/native.h"
+
 /*
  * A request's way in: parse, the gate, dispatch. What a request means is
  * decided by proto; here it is only carried from one question to the next.
@@ -11,15 +13,23 @@ static ngx_int_t ngx_http_blob_parse(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_gate(ngx_http_request_t *r,
                                     ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_gate_fact(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_dispatch(ngx_http_request_t *r,
                                         ngx_http_blob_ctx_t *ctx);
 
-static const ngx_http_blob_step_t ngx_http_blob_step_parse
-    = { "parse", "parsing blob request", ngx_http_blob_parse };
-static const ngx_http_blob_step_t ngx_http_blob_step_gate
-    = { "gate", "authorising blob request", ngx_http_blob_gate };
-static const ngx_http_blob_step_t ngx_http_blob_step_dispatch
-    = { "dispatch", "starting blob operation", ngx_http_blob_dispatch };
+static const ngx_http_blob_step_t ngx_http_blob_step_parse = {
+    "parse", "parsing blob request", ngx_http_blob_parse
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_gate = {
+    "gate", "authorising blob request", ngx_http_blob_gate
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_gate_fact = {
+    "gate_fact", "authorising blob request", ngx_http_blob_gate_fact
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_dispatch = {
+    "dispatch", "starting blob operation", ngx_http_blob_dispatch
+};
 
 /* op id -> first step of what is done here; the rest forwards or refuses */
 static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
@@ -175,6 +185,30 @@ ngx_http_blob_understand(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return PROTO_OK;
 }
 
+static void
+ngx_http_blob_auth_input(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    proto_auth_in_t *in = &ctx->auth_in;
+    ngx_uint_t i;
+
+    in->method = ngx_http_blob_view(r->method_name);
+    in->uri = &ctx->uri;
+    in->op = ctx->op;
+    in->headers = &ctx->headers;
+    in->hdrs = ctx->hdrs;
+    in->nhdrs = ctx->nhdrs;
+    in->now_s = ctx->now_s;
+    in->client_ip = ngx_http_blob_view(r->connection->addr_text);
+#if (NGX_HTTP_SSL)
+    in->https = r->connection->ssl != NULL;
+#endif
+    for (i = 0; i < ctx->account->nkeys; i++) {
+        in->keys[i] = ctx->account->keys[i];
+    }
+    in->nkeys = (unsigned) ctx->account->nkeys;
+    in->scratch = &ctx->scratch;
+}
+
 static ngx_int_t
 ngx_http_blob_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
@@ -190,4 +224,105 @@ ngx_http_blob_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     ngx_http_blob_auth_input(r, ctx);
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate);
+}
+
+/* ---- the gate --------------------------------------------------------- */
+
+static ngx_int_t
+ngx_http_blob_gate(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    proto_err_t err = proto_auth_check(&ctx->auth_in, &ctx->auth);
+
+    if (err != PROTO_OK) {
+        ctx->fault = ctx->auth.fault;
+        return ngx_http_blob_fail(r, ctx, err);
+    }
+
+    switch (ctx->auth.need) {
+
+    case PROTO_NEED_NONE:
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_dispatch);
+
+    case PROTO_NEED_CONTAINER:
+        if (ngx_http_blob_find_container(ctx) < 0) {
+            return NGX_ERROR;
+        }
+        if (ctx->container_found == BLOB_LOOKUP_ABSENT
+            && ngx_http_blob_has_origin(ctx) && !ctx->resolved)
+        {
+            ctx->resolved = 1;
+            return ngx_http_blob_container_resolve(
+                r, ctx, &ngx_http_blob_step_gate_fact);
+        }
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate_fact);
+
+    case PROTO_NEED_UD_KEY:
+        ctx->auth_in.facts |= PROTO_NEED_UD_KEY;
+        ctx->auth_in.ud_key = VIEW_NULL;
+        return BLOB_NEXT;
+
+    default: /* nobody here can tell: deny */
+        ctx->auth_in.facts |= PROTO_NEED_VERDICT;
+        ctx->auth_in.verdict = PROTO_ERR_AUTHENTICATION_FAILED;
+        return BLOB_NEXT;
+    }
+}
+
+static ngx_int_t
+ngx_http_blob_gate_fact(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    proto_auth_in_t *in = &ctx->auth_in;
+
+    in->facts |= PROTO_NEED_CONTAINER;
+    in->container_exists = ctx->container_found == BLOB_LOOKUP_FOUND;
+    if (in->container_exists) {
+        in->public_access = ctx->container.props.public_access;
+        in->acl = ctx->container.props.acl;
+    }
+
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate);
+}
+
+/* ---- dispatch --------------------------------------------------------- */
+
+static ngx_int_t
+ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    const proto_op_t *op = ctx->op;
+    bool origin = ngx_http_blob_has_origin(ctx);
+    proto_how_t how = origin ? op->with_origin : op->standalone;
+    proto_err_t err;
+
+    if (op->write && (ctx->uri.secondary || ctx->policy.write == WRITE_OFF)) {
+        return ngx_http_blob_fail(r, ctx,
+                                  PROTO_ERR_INSUFFICIENT_ACCOUNT_PERMISSIONS);
+    }
+
+    if (how == PROTO_REFUSE
+        || (how == PROTO_NATIVE && ngx_http_blob_native[op->id] == NULL))
+    {
+        return ngx_http_blob_fail(r, ctx, PROTO_ERR_NOT_IMPLEMENTED);
+    }
+
+    if (how == PROTO_NATIVE) {
+        err = proto_native_check(op, &ctx->uri, &ctx->headers, &ctx->fault);
+
+        if (err != PROTO_OK && !origin) {
+            return ngx_http_blob_fail(r, ctx, err);
+        }
+
+        if (err != PROTO_OK
+            || (origin && op->level == PROTO_LEVEL_BLOB
+                && ctx->policy.write == WRITE_THROUGH
+                && (op->write || op->id == PROTO_OP_GET_BLOCK_LIST)))
+        {
+            how = PROTO_FORWARD;
+        }
+    }
+
+    if (how == PROTO_FORWARD) {
+        return ngx_http_blob_forward(r, ctx);
+    }
+
+    return ngx_http_blob_native[op->id](r, ctx);
 }

@@ -23,8 +23,7 @@ ngx_http_blob_log_url(u_char *p, u_char *last, ngx_str_t *text)
             n = 4;
 
         } else if (end - s >= 6
-                   && ngx_strncasecmp(s, (u_char *) "sig%3d", 6) == 0)
-        {
+                   && ngx_strncasecmp(s, (u_char *) "sig%3d", 6) == 0) {
             n = 6;
         }
 

@@ -9,10 +9,10 @@
  * hanging. A worker that finds it quickly ready starts with it.
  */
 
-#define BLOB_POLICY_MAX     (1024 * 1024)
-#define BLOB_OPEN_WAIT_US   1500000
-#define BLOB_OPEN_POLL_US   500
-#define BLOB_OPEN_RETRY_MS  1000
+#define BLOB_POLICY_MAX    (1024 * 1024)
+#define BLOB_OPEN_WAIT_US  1500000
+#define BLOB_OPEN_POLL_US  500
+#define BLOB_OPEN_RETRY_MS 1000
 
 typedef struct {
     ngx_http_blob_main_conf_t *bmcf;
@@ -148,9 +148,9 @@ ngx_http_blob_publish(ngx_cycle_t *cycle, ngx_http_blob_main_conf_t *bmcf)
 static void
 ngx_http_blob_log_line(void *ctx, tier_log_level_t level, const char *line)
 {
-    static const ngx_uint_t levels[]
-        = { NGX_LOG_ERR, NGX_LOG_WARN, NGX_LOG_NOTICE, NGX_LOG_INFO,
-            NGX_LOG_DEBUG_HTTP };
+    static const ngx_uint_t levels[] = { NGX_LOG_ERR, NGX_LOG_WARN,
+                                         NGX_LOG_NOTICE, NGX_LOG_INFO,
+                                         NGX_LOG_DEBUG_HTTP };
     ngx_log_t *log = ctx;
 
     if (level == TIER_LOG_DEBUG) {
@@ -170,7 +170,7 @@ ngx_http_blob_open_run(void *data, ngx_log_t *log)
     ngx_memzero(&opts, sizeof(opts));
     opts.size_bytes = open->size_bytes;
     opts.dirty_bytes = open->dirty_bytes;
-    opts.log = *open->log;
+    opts.log = open->log;
 
     open->rc = store_open(open->path, &opts, &open->store);
     if (open->rc == TIER_OK) {
@@ -278,8 +278,8 @@ ngx_http_blob_open(ngx_cycle_t *cycle, ngx_http_blob_main_conf_t *bmcf)
     bmcf->log.fn = ngx_http_blob_log_line;
     bmcf->log.ctx = cycle->log;
     bmcf->log.level = (cycle->log->log_level & NGX_LOG_DEBUG_HTTP)
-                          ? TIER_LOG_DEBUG
-                          : TIER_LOG_INFO;
+                        ? TIER_LOG_DEBUG
+                        : TIER_LOG_INFO;
 
     open = ngx_http_blob_open_post(cycle, bmcf);
     if (open == NULL) {

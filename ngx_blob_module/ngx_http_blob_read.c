@@ -1,5 +1,7 @@
 #include "ngx_http_blob.h"
 
+#include <limits.h>
+
 #include "base/digest.h"
 #include "proto/range.h"
 #include "proto/reply.h"
@@ -13,9 +15,8 @@
  * time, so that a blob of 50,000 blocks costs no more memory than one.
  */
 
-#define BLOB_READ_WINDOW    64
-#define BLOB_READ_FEW       4
-#define BLOB_RANGE_DIGEST   (4 * 1024 * 1024)
+#define BLOB_READ_WINDOW 64
+#define BLOB_READ_FEW    4
 
 typedef struct {
     uint64_t off; /* what is left to send */
@@ -23,9 +24,7 @@ typedef struct {
     uint64_t content;
     proto_range_t range;
     u_char *mem;
-    /* range digest task */
     store_extent_t few[BLOB_READ_FEW];
-    unsigned nfew;
     /* window */
     ngx_buf_t *bufs;
     ngx_chain_t *links;
@@ -43,17 +42,22 @@ static ngx_int_t ngx_http_blob_container_resolved(ngx_http_request_t *r,
 static ngx_int_t ngx_http_blob_late_fail(ngx_http_request_t *r,
                                          ngx_http_blob_ctx_t *ctx);
 
-static const ngx_http_blob_step_t ngx_http_blob_step_read_found
-    = { "read_found", "looking up blob", ngx_http_blob_read_found };
-static const ngx_http_blob_step_t ngx_http_blob_step_read_send
-    = { "read_send", "sending blob to client", ngx_http_blob_read_send };
-static const ngx_http_blob_step_t ngx_http_blob_step_read_window
-    = { "read_window", "sending blob to client", ngx_http_blob_read_window };
-static const ngx_http_blob_step_t ngx_http_blob_step_container_resolved
-    = { "container_resolved", "looking up container",
-        ngx_http_blob_container_resolved };
-static const ngx_http_blob_step_t ngx_http_blob_step_late_fail
-    = { "late_fail", "sending blob error", ngx_http_blob_late_fail };
+static const ngx_http_blob_step_t ngx_http_blob_step_read_found = {
+    "read_found", "looking up blob", ngx_http_blob_read_found
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_read_send = {
+    "read_send", "sending blob to client", ngx_http_blob_read_send
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_read_window = {
+    "read_window", "sending blob to client", ngx_http_blob_read_window
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_container_resolved = {
+    "container_resolved", "looking up container",
+    ngx_http_blob_container_resolved
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_late_fail = {
+    "late_fail", "sending blob error", ngx_http_blob_late_fail
+};
 
 /* ---- lookups ---------------------------------------------------------- */
 
@@ -62,17 +66,17 @@ ngx_http_blob_find_container(ngx_http_blob_ctx_t *ctx)
 {
     tier_rc_t rc;
 
-    rc = store_container_get(ctx->bmcf->reader,
-                             ngx_http_blob_view(ctx->account->name),
-                             ctx->uri.container, &ctx->container_scratch,
-                             &ctx->container);
+    writer_reset(&ctx->container_scratch);
+    rc = store_container_get(
+        ctx->bmcf->reader, ngx_http_blob_view(ctx->account->name),
+        ctx->uri.container, &ctx->container_scratch, &ctx->container);
     if (rc < 0) {
         return rc;
     }
 
     ctx->seen = ngx_max(ctx->seen, ctx->container.seen);
-    ctx->container_found
-        = rc == TIER_OK ? BLOB_LOOKUP_FOUND : BLOB_LOOKUP_ABSENT;
+    ctx->container_found =
+        rc == TIER_OK ? BLOB_LOOKUP_FOUND : BLOB_LOOKUP_ABSENT;
     return rc;
 }
 
@@ -81,6 +85,7 @@ ngx_http_blob_find_blob(ngx_http_blob_ctx_t *ctx)
 {
     tier_rc_t rc;
 
+    writer_reset(&ctx->blob_scratch);
     rc = store_blob_get(ctx->bmcf->reader, ctx->container.incarnation,
                         ctx->uri.blob, &ctx->blob_scratch, &ctx->blob);
     if (rc < 0) {
@@ -173,7 +178,7 @@ ngx_http_blob_read_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_read_origin(r, ctx);
     }
 
-    if (rc == TIER_NOT_FOUND || ctx->blob.state == STORE_TOMBSTONE) {
+    if (rc == TIER_NOT_FOUND || !store_blob_visible(&ctx->blob)) {
         return ngx_http_blob_fail_durable(r, ctx, PROTO_ERR_BLOB_NOT_FOUND);
     }
 
@@ -196,8 +201,9 @@ ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx, const blob_props_t *props,
                                  .etag = props->etag,
                                  .origin_etag = origin_etag,
                                  .last_modified_s = props->last_modified_s };
-    proto_range_t range
-        = { .off = 0, .len = props->content_length, .partial = false };
+    proto_range_t range = { .off = 0,
+                            .len = props->content_length,
+                            .partial = false };
     proto_err_t err;
 
     err = proto_cond_check_read(&ctx->headers.cond, &state);
@@ -237,8 +243,7 @@ ngx_http_blob_read_refuse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         writer_put_u64(&w, props->content_length);
         ctx->keep_headers = 1;
         if (ngx_http_blob_header(r, VIEW("Content-Range"), writer_view(&w))
-            != NGX_OK)
-        {
+            != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -276,172 +281,150 @@ ngx_http_blob_read_resident(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_read_send);
 }
 
+static ngx_int_t
+ngx_http_blob_read_compose(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           const blob_props_t *props,
+                           proto_reply_blob_opts_t *opts)
+{
+    if (ngx_http_blob_common_headers(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    opts->head = r->method == NGX_HTTP_HEAD;
+    opts->metadata_only = ctx->op->id == PROTO_OP_GET_BLOB_METADATA;
+    opts->override = ctx->auth.override;
+    proto_reply_blob_headers(props, opts, ngx_http_blob_emit, r);
+
+    r->headers_out.status =
+        opts->partial ? NGX_HTTP_PARTIAL_CONTENT : NGX_HTTP_OK;
+    return NGX_OK;
+}
+
 ngx_int_t
 ngx_http_blob_read_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                            const blob_props_t *props, uint64_t off,
                            uint64_t len, bool partial)
 {
-    proto_reply_blob_opts_t opts = { 0 };
+    proto_reply_blob_opts_t opts = { .partial = partial,
+                                     .off = off,
+                                     .len = len };
 
-    if (ngx_http_blob_common_headers(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    opts.head = r->method == NGX_HTTP_HEAD;
-    opts.metadata_only = ctx->op->id == PROTO_OP_GET_BLOB_METADATA;
-    opts.partial = partial;
-    opts.off = off;
-    opts.len = len;
-    opts.override = ctx->auth.override;
-    proto_reply_blob_headers(props, &opts, ngx_http_blob_emit, r);
-
-    r->headers_out.status
-        = partial ? NGX_HTTP_PARTIAL_CONTENT : NGX_HTTP_OK;
-    return NGX_OK;
+    return ngx_http_blob_read_compose(r, ctx, props, &opts);
 }
 
-/* Into memory, from at most BLOB_READ_FEW extents. NGX_DECLINED: there are
- * more. A whole extent's checksum is looked at, it is as good as free. */
+/* One extent's part of [off, off + len) into p; a whole one's checksum is
+ * looked at, small ones have it for next to nothing. */
 static ngx_int_t
-ngx_http_blob_read_few(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                       ngx_http_blob_rd_t *rd)
+ngx_http_blob_read_extent(ngx_http_blob_ctx_t *ctx, const store_extent_t *e,
+                          uint64_t off, uint64_t len, u_char *p,
+                          uint64_t *ret_n)
 {
-    store_extent_t *e;
+    uint64_t skip = off - e->blob_offset;
+    uint64_t n = ngx_min(e->length - skip, len);
     ngx_file_t *file;
-    unsigned i, n;
-    u_char *p;
     ssize_t got;
 
-    if (store_extents_get(ctx->bmcf->reader, rd->content, rd->off, rd->len,
-                          rd->few, BLOB_READ_FEW, &n)
-        != TIER_OK)
+    file = ngx_http_blob_file_get(ctx, e->kind, e->file);
+    if (file == NULL) {
+        return NGX_ERROR;
+    }
+
+    got = pread(file->fd, p, n, (off_t) (e->offset + skip));
+    if (got != (ssize_t) n
+        || (n == e->length && n <= BLOB_SMALL_READ
+            && crc64_nvme(0, p, n) != e->crc64))
     {
+        ngx_log_error(NGX_LOG_ERR, ctx->r->connection->log,
+                      got < 0 ? ngx_errno : 0,
+                      "blob: \"%V\" at %uL is damaged: %z of %uL bytes",
+                      &file->name, e->offset + skip, got, n);
         return NGX_ERROR;
     }
 
-    e = &rd->few[n - 1];
-    if (n == 0 || e->blob_offset + e->length < rd->off + rd->len) {
-        return NGX_DECLINED;
-    }
-
-    p = rd->mem = ngx_pnalloc(r->pool, rd->len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-        e = &rd->few[i];
-        file = ngx_http_blob_file_get(ctx, e->kind, e->file);
-        if (file == NULL) {
-            return NGX_ERROR;
-        }
-
-        got = pread(file->fd, p, e->length, (off_t) e->offset);
-        if (got != (ssize_t) e->length
-            || (e->whole && crc64_nvme(0, p, e->length) != e->crc64))
-        {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, ngx_errno,
-                          "blob: \"%V\" at %uL: %z of %uL bytes, or damaged",
-                          &file->name, e->offset, got, e->length);
-            return NGX_ERROR;
-        }
-        p += got;
-    }
-
+    *ret_n = n;
     return NGX_OK;
 }
 
+/* [off, off + len) into memory. NGX_DECLINED: too many extents for `max`. */
 static ngx_int_t
-ngx_http_blob_range_digest(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                           ngx_http_blob_rd_t *rd)
+ngx_http_blob_read_memory(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                          ngx_http_blob_rd_t *rd, unsigned rounds)
 {
-    uint8_t raw[MD5_LEN];
-    char text[32];
-    md5_t md5;
-    writer_t w;
-
-    writer_init_fixed(&w, text, sizeof(text));
-
-    if (ctx->headers.range_md5) {
-        md5_init(&md5);
-        md5_update(&md5, rd->mem, rd->len);
-        md5_final(&md5, raw);
-        base64_encode(&w, view_of(raw, MD5_LEN));
-        return ngx_http_blob_header(r, VIEW("Content-MD5"), writer_view(&w));
-    }
-
-    if (ctx->headers.range_crc64) {
-        le64_put(raw, crc64_nvme(0, rd->mem, rd->len));
-        base64_encode(&w, view_of(raw, 8));
-        return ngx_http_blob_header(r, VIEW("x-ms-content-crc64"),
-                                    writer_view(&w));
-    }
-
-    return NGX_OK;
-}
-
-/* A range with a digest is read whole, 4 MiB at most, before its headers. */
-static ngx_int_t
-ngx_http_blob_read_digested(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                            ngx_http_blob_rd_t *rd)
-{
-    store_extent_t *e;
-    ngx_file_t *file;
-    uint64_t done = 0;
-    unsigned n;
+    uint64_t done = 0, n;
+    unsigned i, count;
     u_char *mem;
 
-    mem = ngx_pnalloc(r->pool, rd->len + 1);
+    mem = ngx_pnalloc(r->pool, rd->len);
     if (mem == NULL) {
         return NGX_ERROR;
     }
 
     while (done < rd->len) {
+        if (rounds-- == 0) {
+            return NGX_DECLINED;
+        }
+
         if (store_extents_get(ctx->bmcf->reader, rd->content, rd->off + done,
-                              rd->len - done, rd->few, 1, &n)
+                              rd->len - done, rd->few, BLOB_READ_FEW, &count)
                 != TIER_OK
-            || n == 0)
+            || count == 0)
         {
             return NGX_ERROR;
         }
 
-        e = &rd->few[0];
-        file = ngx_http_blob_file_get(ctx, e->kind, e->file);
-        if (file == NULL
-            || pread(file->fd, mem + done, e->length, (off_t) e->offset)
-                   != (ssize_t) e->length)
-        {
-            return NGX_ERROR;
+        for (i = 0; i < count && done < rd->len; i++) {
+            if (ngx_http_blob_read_extent(ctx, &rd->few[i], rd->off + done,
+                                          rd->len - done, mem + done, &n)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+            done += n;
         }
-        done += e->length;
     }
 
     rd->mem = mem;
-    return ngx_http_blob_range_digest(r, ctx, rd);
+    return NGX_OK;
 }
 
 static ngx_int_t
 ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_rd_t *rd = ctx->op_data;
-    bool body = r->method != NGX_HTTP_HEAD
-                && ctx->op->id == PROTO_OP_GET_BLOB && rd->len > 0;
+    bool body = r->method != NGX_HTTP_HEAD && ctx->op->id == PROTO_OP_GET_BLOB
+             && rd->len > 0;
+    uint8_t digest[MD5_LEN];
+    uint64_t crc;
     ngx_int_t rc;
+    md5_t md5;
+    proto_reply_blob_opts_t opts = { .partial = rd->range.partial,
+                                     .off = rd->range.off,
+                                     .len = rd->range.len };
 
     if (body && (ctx->headers.range_md5 || ctx->headers.range_crc64)) {
-        if (ngx_http_blob_read_digested(r, ctx, rd) != NGX_OK) {
+        /* 4 MiB at most: proto_range_get */
+        if (ngx_http_blob_read_memory(r, ctx, rd, UINT_MAX) != NGX_OK) {
             return NGX_ERROR;
         }
 
+        if (ctx->headers.range_md5) {
+            md5_init(&md5);
+            md5_update(&md5, rd->mem, rd->len);
+            md5_final(&md5, digest);
+            opts.range_md5 = digest;
+
+        } else {
+            crc = crc64_nvme(0, rd->mem, rd->len);
+            opts.range_crc64 = &crc;
+        }
+
     } else if (body && rd->len <= BLOB_SMALL_READ
-               && ngx_http_blob_read_few(r, ctx, rd) == NGX_ERROR)
+               && ngx_http_blob_read_memory(r, ctx, rd, 1) == NGX_ERROR)
     {
         return NGX_ERROR;
     }
 
-    if (ngx_http_blob_read_headers(r, ctx, &ctx->blob.props, rd->range.off,
-                                   rd->range.len, rd->range.partial)
-        != NGX_OK)
+    if (ngx_http_blob_read_compose(r, ctx, &ctx->blob.props, &opts) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -468,8 +451,8 @@ ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     rd->bufs = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_buf_t));
     rd->links = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_chain_t));
-    rd->extents
-        = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(store_extent_t));
+    rd->extents =
+        ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(store_extent_t));
     if (rd->bufs == NULL || rd->links == NULL || rd->extents == NULL) {
         return NGX_ERROR;
     }
@@ -484,6 +467,7 @@ ngx_http_blob_window_fill(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                           ngx_http_blob_rd_t *rd, unsigned *ret_n)
 {
     ngx_file_t *shared, *file = NULL;
+    uint64_t skip, len;
     store_extent_t *e;
     ngx_buf_t *b;
     unsigned i, n;
@@ -515,14 +499,17 @@ ngx_http_blob_window_fill(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
             file->log = r->connection->log;
         }
 
+        skip = rd->off - e->blob_offset;
+        len = ngx_min(e->length - skip, rd->len);
+
         ngx_memzero(b, sizeof(*b));
         b->in_file = 1;
         b->file = file;
-        b->file_pos = (off_t) e->offset;
-        b->file_last = (off_t) (e->offset + e->length);
+        b->file_pos = (off_t) (e->offset + skip);
+        b->file_last = b->file_pos + (off_t) len;
 
-        rd->off += e->length;
-        rd->len -= e->length;
+        rd->off += len;
+        rd->len -= len;
         rd->links[i].buf = b;
         rd->links[i].next = i + 1 < n ? &rd->links[i + 1] : NULL;
     }
@@ -553,7 +540,8 @@ ngx_http_blob_window_wait(ngx_http_request_t *r)
 static void
 ngx_http_blob_window_writable(ngx_http_request_t *r)
 {
-    ngx_http_blob_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_blob_module);
+    ngx_http_blob_ctx_t *ctx =
+        ngx_http_get_module_ctx(r, ngx_http_blob_module);
     ngx_connection_t *c = r->connection;
     ngx_int_t rc;
 

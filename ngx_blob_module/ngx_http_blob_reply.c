@@ -24,7 +24,7 @@ ngx_http_blob_id_next(void)
     if (s[0] == 0 && s[1] == 0) {
         s[0] = ((uint64_t) ngx_pid << 32) ^ (uint64_t) ngx_random();
         s[1] = ((uint64_t) ngx_time() << 20) ^ (uint64_t) ngx_current_msec
-               ^ ((uint64_t) ngx_random() << 32) ^ 1;
+             ^ ((uint64_t) ngx_random() << 32) ^ 1;
     }
 
     a = s[0];
@@ -96,6 +96,22 @@ ngx_http_blob_header(ngx_http_request_t *r, view_t name, view_t value)
     }
 
     return NGX_OK;
+}
+
+view_t
+ngx_http_blob_etag_text(ngx_http_request_t *r, uint64_t etag)
+{
+    u_char *p = ngx_pnalloc(r->pool, 2 + 16);
+    writer_t w;
+
+    if (p == NULL) {
+        return VIEW_NULL;
+    }
+
+    writer_init_fixed(&w, p, 2 + 16);
+    writer_puts(&w, "0x");
+    writer_put_hex(&w, etag, 16);
+    return writer_view(&w);
 }
 
 /* Names of metadata come out of scratch memory: copied. */

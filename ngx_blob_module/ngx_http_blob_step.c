@@ -57,7 +57,9 @@ ngx_http_blob_unblock(ngx_http_blob_ctx_t *ctx)
 
 typedef struct {
     ngx_http_blob_ctx_t ctx;
-    u_char scratch[3][BLOB_SCRATCH_SIZE];
+    u_char scratch[BLOB_SCRATCH_SIZE];
+    u_char container[STORE_RECORD_MAX];
+    u_char blob[STORE_RECORD_MAX];
 } ngx_http_blob_slab_t;
 
 static ngx_http_blob_slab_t *ngx_http_blob_slabs[BLOB_SLABS_KEPT];
@@ -93,8 +95,8 @@ ngx_http_blob_ctx_create(ngx_http_request_t *r)
     }
 
     slab = ngx_http_blob_slabs_n
-               ? ngx_http_blob_slabs[--ngx_http_blob_slabs_n]
-               : ngx_alloc(sizeof(*slab), r->connection->log);
+             ? ngx_http_blob_slabs[--ngx_http_blob_slabs_n]
+             : ngx_alloc(sizeof(*slab), r->connection->log);
     if (slab == NULL) {
         return NULL;
     }
@@ -107,10 +109,10 @@ ngx_http_blob_ctx_create(ngx_http_request_t *r)
     ctx->r = r;
     ctx->bmcf = ngx_http_get_module_main_conf(r, ngx_http_blob_module);
     ctx->blcf = ngx_http_get_module_loc_conf(r, ngx_http_blob_module);
-    writer_init_fixed(&ctx->scratch, slab->scratch[0], BLOB_SCRATCH_SIZE);
-    writer_init_fixed(&ctx->container_scratch, slab->scratch[1],
-                      BLOB_SCRATCH_SIZE);
-    writer_init_fixed(&ctx->blob_scratch, slab->scratch[2], BLOB_SCRATCH_SIZE);
+    writer_init_fixed(&ctx->scratch, slab->scratch, BLOB_SCRATCH_SIZE);
+    writer_init_fixed(&ctx->container_scratch, slab->container,
+                      STORE_RECORD_MAX);
+    writer_init_fixed(&ctx->blob_scratch, slab->blob, STORE_RECORD_MAX);
     ngx_http_set_ctx(r, ctx, ngx_http_blob_module);
     return ctx;
 }

@@ -2,7 +2,6 @@
 
 #include "proto/native.h"
 #include "proto/reply.h"
-#include "proto/xml_in.h"
 
 /*
  * Writes to blobs that are committed here. Conditions are looked at twice:
@@ -52,30 +51,42 @@ static ngx_int_t ngx_http_blob_delete_found(ngx_http_request_t *r,
 static ngx_int_t ngx_http_blob_delete_committed(ngx_http_request_t *r,
                                                 ngx_http_blob_ctx_t *ctx);
 
-static const ngx_http_blob_step_t ngx_http_blob_step_put_found
-    = { "put_found", "looking up blob", ngx_http_blob_put_found };
-static const ngx_http_blob_step_t ngx_http_blob_step_put_allowed
-    = { "put_allowed", "checking conditions", ngx_http_blob_put_allowed };
-static const ngx_http_blob_step_t ngx_http_blob_step_put_received
-    = { "put_received", "committing blob", ngx_http_blob_put_received };
-static const ngx_http_blob_step_t ngx_http_blob_step_put_committed
-    = { "put_committed", "sending reply", ngx_http_blob_put_committed };
-static const ngx_http_blob_step_t ngx_http_blob_step_block_ready
-    = { "block_ready", "reading block", ngx_http_blob_block_ready };
-static const ngx_http_blob_step_t ngx_http_blob_step_block_received
-    = { "block_received", "committing block", ngx_http_blob_block_received };
-static const ngx_http_blob_step_t ngx_http_blob_step_block_committed
-    = { "block_committed", "sending reply", ngx_http_blob_block_committed };
-static const ngx_http_blob_step_t ngx_http_blob_step_list_received
-    = { "list_received", "parsing block list", ngx_http_blob_list_received };
-static const ngx_http_blob_step_t ngx_http_blob_step_list_parsed
-    = { "list_parsed", "committing block list", ngx_http_blob_list_parsed };
-static const ngx_http_blob_step_t ngx_http_blob_step_set_found
-    = { "set_found", "committing properties", ngx_http_blob_set_found };
-static const ngx_http_blob_step_t ngx_http_blob_step_delete_found
-    = { "delete_found", "committing delete", ngx_http_blob_delete_found };
-static const ngx_http_blob_step_t ngx_http_blob_step_delete_committed
-    = { "delete_committed", "sending reply", ngx_http_blob_delete_committed };
+static const ngx_http_blob_step_t ngx_http_blob_step_put_found = {
+    "put_found", "looking up blob", ngx_http_blob_put_found
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_put_allowed = {
+    "put_allowed", "checking conditions", ngx_http_blob_put_allowed
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_put_received = {
+    "put_received", "committing blob", ngx_http_blob_put_received
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_put_committed = {
+    "put_committed", "sending reply", ngx_http_blob_put_committed
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_block_ready = {
+    "block_ready", "reading block", ngx_http_blob_block_ready
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_block_received = {
+    "block_received", "committing block", ngx_http_blob_block_received
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_block_committed = {
+    "block_committed", "sending reply", ngx_http_blob_block_committed
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_list_received = {
+    "list_received", "parsing block list", ngx_http_blob_list_received
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_list_parsed = {
+    "list_parsed", "committing block list", ngx_http_blob_list_parsed
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_set_found = {
+    "set_found", "committing properties", ngx_http_blob_set_found
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_delete_found = {
+    "delete_found", "committing delete", ngx_http_blob_delete_found
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_delete_committed = {
+    "delete_committed", "sending reply", ngx_http_blob_delete_committed
+};
 
 /* ---- shared ----------------------------------------------------------- */
 
@@ -104,7 +115,7 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
 }
 
 static ngx_http_blob_wr_t *
-ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_change_kind_t kind)
+ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
 {
     ngx_http_blob_wr_t *wr = ngx_pcalloc(ctx->r->pool, sizeof(*wr));
 
@@ -119,7 +130,8 @@ ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_change_kind_t kind)
     wr->change.account = ngx_http_blob_view(ctx->account->name);
     wr->change.container = ctx->uri.container;
     wr->change.name = ctx->uri.blob;
-    wr->change.owned = !ngx_http_blob_has_origin(ctx);
+    wr->change.mode =
+        ngx_http_blob_has_origin(ctx) ? STORE_MODE_DIRTY : STORE_MODE_OWNED;
     wr->change.check = ngx_http_blob_guard_check;
     wr->change.check_ctx = &wr->guard;
 
@@ -149,24 +161,34 @@ ngx_http_blob_write_fact(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr)
 proto_err_t
 ngx_http_blob_change_error(const store_change_t *change)
 {
-    switch (change->rc) {
-    case TIER_REFUSED:
-        return (proto_err_t) change->verdict;
-    case TIER_NOT_FOUND:
-        return change->container_gone || change->name.len == 0
-                   ? PROTO_ERR_CONTAINER_NOT_FOUND
-                   : PROTO_ERR_BLOB_NOT_FOUND;
-    case TIER_EXISTS:
-        return PROTO_ERR_CONTAINER_ALREADY_EXISTS;
-    case TIER_EINVAL:
-        return change->kind == STORE_BLOCK_PUT
-                   ? PROTO_ERR_INVALID_BLOB_OR_BLOCK
-                   : PROTO_ERR_INVALID_BLOCK_LIST;
-    case TIER_ELIMIT:
+    switch (change->verdict) {
+    case STORE_V_NONE:
+        break;
+    case STORE_V_NO_CONTAINER:
+        return PROTO_ERR_CONTAINER_NOT_FOUND;
+    case STORE_V_NO_BLOB:
+        return PROTO_ERR_BLOB_NOT_FOUND;
+    case STORE_V_NO_BLOCK:
+        return PROTO_ERR_INVALID_BLOCK_LIST;
+    case STORE_V_ID_LENGTH:
+        return PROTO_ERR_INVALID_BLOB_OR_BLOCK;
+    case STORE_V_BLOCK_COUNT:
         return PROTO_ERR_BLOCK_COUNT_EXCEEDS_LIMIT;
+    case STORE_V_FENCED:
+    case STORE_V_QUEUED:
+        return PROTO_ERR_SERVER_BUSY;
     default:
-        return ngx_http_blob_rc_error(change->rc);
+        if (change->verdict > 0) {
+            return (proto_err_t) change->verdict;
+        }
+        return PROTO_ERR_INTERNAL_ERROR;
     }
+
+    if (change->rc == TIER_EXISTS) {
+        return PROTO_ERR_CONTAINER_ALREADY_EXISTS;
+    }
+
+    return ngx_http_blob_rc_error(change->rc);
 }
 
 static ngx_int_t
@@ -176,8 +198,8 @@ ngx_http_blob_write_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 {
     proto_reply_write_opts_t opts = { 0 };
 
-    opts.etag = view_str(change->ret_etag_text);
-    opts.last_modified_s = change->ret_last_modified_s;
+    opts.etag = ngx_http_blob_etag_text(r, change->etag);
+    opts.last_modified_s = change->last_modified_s;
 
     if (change->kind == STORE_BLOCK_PUT) {
         opts.etag = VIEW_NULL;
@@ -209,8 +231,8 @@ ngx_http_blob_write_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 static proto_err_t
 ngx_http_blob_write_early(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr)
 {
-    bool found = ctx->blob_found == BLOB_LOOKUP_FOUND
-                 && ctx->blob.state != STORE_TOMBSTONE;
+    bool found =
+        ctx->blob_found == BLOB_LOOKUP_FOUND && store_blob_visible(&ctx->blob);
 
     return (proto_err_t) ngx_http_blob_guard_check(
         &wr->guard, found && !wr->guard.fact ? &ctx->blob : NULL);
@@ -222,11 +244,27 @@ ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr)
     return wr->guard.create_only || proto_cond_any(&wr->guard.cond);
 }
 
+/* The commit takes the body, come what may. */
+static ngx_int_t
+ngx_http_blob_write_commit(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr,
+                           const ngx_http_blob_step_t *next)
+{
+    ngx_int_t rc;
+
+    wr->change.body = ngx_http_blob_body_take(ctx);
+    rc = ngx_http_blob_commit(ctx, &wr->change, next);
+    if (rc == NGX_ERROR) {
+        store_body_abort(wr->change.body);
+    }
+
+    return rc;
+}
+
 /* ---- Put Blob, Put Block List: the way to the body -------------------- */
 
 static ngx_int_t
 ngx_http_blob_put_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                        store_change_kind_t kind)
+                        store_kind_t kind)
 {
     ngx_http_blob_wr_t *wr = ngx_http_blob_write_new(ctx, kind);
     bool put = kind == STORE_BLOB_PUT;
@@ -264,7 +302,7 @@ ngx_http_blob_put(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 ngx_int_t
 ngx_http_blob_put_block_list(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    return ngx_http_blob_put_start(r, ctx, STORE_BLOCKLIST_PUT);
+    return ngx_http_blob_put_start(r, ctx, STORE_BLOCK_LIST);
 }
 
 static ngx_int_t
@@ -311,7 +349,7 @@ ngx_http_blob_put_allowed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         }
     }
 
-    if (wr->change.kind == STORE_BLOCKLIST_PUT) {
+    if (wr->change.kind == STORE_BLOCK_LIST) {
         return ngx_http_blob_body_read(r, ctx, (size_t) ctx->op->body_limit,
                                        &ngx_http_blob_step_list_received);
     }
@@ -332,9 +370,8 @@ ngx_http_blob_put_received(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     wr->props.content_length = digest->length;
     wr->change.props = &wr->props;
-    wr->change.body = ngx_http_blob_body_take(ctx);
-    return ngx_http_blob_commit(ctx, &wr->change,
-                                &ngx_http_blob_step_put_committed);
+    return ngx_http_blob_write_commit(ctx, wr,
+                                      &ngx_http_blob_step_put_committed);
 }
 
 static ngx_int_t
@@ -348,11 +385,9 @@ ngx_http_blob_put_committed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                                   ngx_http_blob_change_error(&wr->change));
     }
 
-    return ngx_http_blob_write_reply(r, ctx, set ? NGX_HTTP_OK
-                                                 : NGX_HTTP_CREATED,
-                                     &wr->change,
-                                     set ? NULL
-                                         : ngx_http_blob_body_digest(ctx));
+    return ngx_http_blob_write_reply(
+        r, ctx, set ? NGX_HTTP_OK : NGX_HTTP_CREATED, &wr->change,
+        set ? NULL : ngx_http_blob_body_digest(ctx));
 }
 
 /* ---- Put Block -------------------------------------------------------- */
@@ -369,9 +404,9 @@ ngx_http_blob_put_block(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     wr->change.check = NULL;
 
-    err = proto_block_id_parse(proto_uri_param(&ctx->uri, PROTO_PARAM_BLOCKID),
-                               wr->block_id, &wr->change.block_id,
-                               &ctx->fault);
+    err =
+        proto_block_id_parse(proto_uri_param(&ctx->uri, PROTO_PARAM_BLOCKID),
+                             wr->block_id, &wr->change.block_id, &ctx->fault);
     if (err == PROTO_OK) {
         err = proto_headers_body_check(&ctx->headers, false, &ctx->body_check,
                                        &ctx->fault);
@@ -403,9 +438,8 @@ ngx_http_blob_block_received(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_wr_t *wr = ctx->op_data;
 
-    wr->change.body = ngx_http_blob_body_take(ctx);
-    return ngx_http_blob_commit(ctx, &wr->change,
-                                &ngx_http_blob_step_block_committed);
+    return ngx_http_blob_write_commit(ctx, wr,
+                                      &ngx_http_blob_step_block_committed);
 }
 
 static ngx_int_t
@@ -519,7 +553,7 @@ ngx_http_blob_set(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, err);
     }
 
-    wr->change.set = metadata ? STORE_SET_METADATA : STORE_SET_PROPS;
+    wr->change.flags = metadata ? STORE_SET_META : STORE_SET_HEADERS;
     wr->change.props = &wr->props;
     return ngx_http_blob_need_container(r, ctx, &ngx_http_blob_step_set_found);
 }
@@ -534,9 +568,9 @@ ngx_http_blob_write_local(const ngx_http_blob_ctx_t *ctx)
     }
 
     return ctx->blob_found == BLOB_LOOKUP_FOUND
-           && (ctx->blob.state == STORE_DIRTY
-               || ctx->blob.state == STORE_TOMBSTONE
-               || (ctx->blob.state == STORE_CLEAN && ctx->blob.resident));
+        && (ctx->blob.state == STORE_DIRTY
+            || ctx->blob.state == STORE_TOMBSTONE
+            || (ctx->blob.state == STORE_CLEAN && ctx->blob.resident));
 }
 
 static ngx_int_t
@@ -569,8 +603,8 @@ ngx_http_blob_set_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 ngx_int_t
 ngx_http_blob_delete(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    view_t snapshots
-        = proto_hdr(&ctx->headers, PROTO_HDR_X_MS_DELETE_SNAPSHOTS);
+    view_t snapshots =
+        proto_hdr(&ctx->headers, PROTO_HDR_X_MS_DELETE_SNAPSHOTS);
     proto_err_t err;
 
     if (ngx_http_blob_write_new(ctx, STORE_BLOB_DELETE) == NULL) {
@@ -612,12 +646,9 @@ ngx_http_blob_delete_committed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                                   ngx_http_blob_change_error(&wr->change));
     }
 
-    if (ngx_http_blob_header(r, VIEW("x-ms-delete-type-permanent"),
-                             VIEW("true"))
-            != NGX_OK
-        || ngx_http_blob_header(r, VIEW("x-blob-edge-durability"),
-                                VIEW("local"))
-               != NGX_OK)
+    proto_reply_delete_headers(ngx_http_blob_emit, r);
+    if (ngx_http_blob_header(r, VIEW("x-blob-edge-durability"), VIEW("local"))
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
