@@ -19,6 +19,8 @@
 
 /* crc is 0 at the start and the finished value after every call. */
 uint64_t crc64_nvme(uint64_t crc, const void *buf, size_t len);
+/* The same without special instructions. */
+uint64_t crc64_nvme_table(uint64_t crc, const void *buf, size_t len);
 /* CRC of A||B from crc(A), crc(B) and the length of B. */
 uint64_t crc64_nvme_combine(uint64_t crc_a, uint64_t crc_b, uint64_t len_b);
 
@@ -33,6 +35,16 @@ void md5_final(md5_t *md5, uint8_t ret[MD5_LEN]);
 void sha256(view_t data, uint8_t ret[SHA256_LEN]);
 /* HMAC-SHA256 (RFC 2104), any key length. */
 void hmac_sha256(view_t key, view_t data, uint8_t ret[SHA256_LEN]);
+
+/* The same in parts. */
+typedef struct hmac_s {
+    uint64_t inner[14]; /* room for OpenSSL's SHA256_CTX */
+    uint64_t outer[14];
+} hmac_t;
+
+void hmac_init(hmac_t *hmac, view_t key);
+void hmac_update(hmac_t *hmac, view_t data);
+void hmac_final(hmac_t *hmac, uint8_t ret[SHA256_LEN]);
 
 /* Standard alphabet with padding (RFC 4648 section 4). */
 void base64_encode(writer_t *w, view_t data);
