@@ -2,6 +2,7 @@
 
 #include "proto/native.h"
 #include "proto/reply.h"
+#include "proto/xml_in.h"
 
 /*
  * Writes to blobs that are committed here. Conditions are looked at twice:
@@ -21,8 +22,6 @@ typedef struct {
     blob_props_t props;
     ngx_http_blob_guard_t guard;
     uint8_t block_id[PROTO_BLOCK_ID_MAX];
-    store_block_ref_t *blocks;
-    unsigned nblocks;
     proto_err_t err;
 } ngx_http_blob_wr_t;
 
@@ -463,6 +462,8 @@ typedef struct {
     ngx_http_blob_wr_t *wr;
     store_block_ref_t *blocks; /* malloc: the thread has no pool */
     uint8_t *ids;
+    unsigned cap;
+    unsigned n;
     proto_fault_t fault;
 } ngx_http_blob_parse_t;
 
@@ -475,13 +476,50 @@ ngx_http_blob_parse_cleanup(void *data)
     free(p->ids);
 }
 
+static proto_err_t
+ngx_http_blob_list_block(void *data, proto_block_which_t which, view_t id)
+{
+    static const store_block_which_t whichs[] = {
+        [PROTO_BLOCK_LATEST] = STORE_BLOCK_LATEST,
+        [PROTO_BLOCK_COMMITTED] = STORE_BLOCK_COMMITTED,
+        [PROTO_BLOCK_UNCOMMITTED] = STORE_BLOCK_UNCOMMITTED
+    };
+    ngx_http_blob_parse_t *p = data;
+    uint8_t *buf;
+
+    if (p->n == p->cap || id.len > STORE_BLOCK_ID_MAX) {
+        return PROTO_ERR_INVALID_BLOCK_ID;
+    }
+
+    buf = p->ids + (size_t) p->n * STORE_BLOCK_ID_MAX;
+    ngx_memcpy(buf, id.ptr, id.len);
+    p->blocks[p->n].which = whichs[which];
+    p->blocks[p->n].id = view_of(buf, id.len);
+    p->n++;
+    return PROTO_OK;
+}
+
+/* Counts, takes memory for that many (50,000 at most), fills it. */
 static void
 ngx_http_blob_list_task(void *data, const tier_log_t *log)
 {
     ngx_http_blob_parse_t *p = data;
+    unsigned n;
 
-    p->wr->err = ngx_http_blob_blocks_parse(p->xml, &p->blocks, &p->ids,
-                                            &p->wr->nblocks, &p->fault);
+    p->wr->err = proto_xml_block_list(p->xml, NULL, NULL, &p->cap, &p->fault);
+    if (p->wr->err != PROTO_OK || p->cap == 0) {
+        return;
+    }
+
+    p->blocks = malloc(p->cap * sizeof(*p->blocks));
+    p->ids = malloc((size_t) p->cap * STORE_BLOCK_ID_MAX);
+    if (p->blocks == NULL || p->ids == NULL) {
+        p->wr->err = PROTO_ERR_SERVER_BUSY;
+        return;
+    }
+
+    p->wr->err = proto_xml_block_list(p->xml, ngx_http_blob_list_block, p, &n,
+                                      &p->fault);
 }
 
 /* A list can have megabytes: parsed in a thread unless it is short. */
@@ -525,7 +563,7 @@ ngx_http_blob_list_parsed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     wr->change.blocks = p->blocks;
-    wr->change.nblocks = wr->nblocks;
+    wr->change.nblocks = p->n;
     wr->change.props = &wr->props;
     return ngx_http_blob_commit(ctx, &wr->change,
                                 &ngx_http_blob_step_put_committed);

@@ -55,10 +55,9 @@ proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
         view_t v = proto_hdr(headers, beyond[i].id);
 
         if (v.len != 0) {
-            return proto_fault(fault, beyond[i].err, view_str(beyond[i].name),
-                               beyond[i].id == PROTO_HDR_X_MS_ENCRYPTION_KEY
-                                   ? VIEW_NULL
-                                   : v);
+            return proto_fault(
+                fault, beyond[i].err, view_str(beyond[i].name),
+                beyond[i].id == PROTO_HDR_X_MS_ENCRYPTION_KEY ? VIEW_NULL : v);
         }
     }
 

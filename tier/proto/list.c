@@ -1,0 +1,202 @@
+#include "proto/list.h"
+
+
+/* What `include` may name. `blobs`: not in List Containers. */
+static const struct {
+    const char *word;
+    bool metadata;
+    bool uncommitted;
+} includes[] = {
+    { "metadata", true, false },
+    { "uncommittedblobs", false, true },
+    { "snapshots", false, false },
+    { "copy", false, false },
+    { "deleted", false, false },
+    { "tags", false, false },
+    { "versions", false, false },
+    { "deletedwithversions", false, false },
+    { "immutabilitypolicy", false, false },
+    { "legalhold", false, false },
+    { "system", false, false },
+};
+
+
+static proto_err_t
+value_fault(proto_fault_t *fault, const char *name, view_t value)
+{
+    return proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
+                       view_str(name), value);
+}
+
+
+static bool
+include_word(view_t word, proto_list_opts_t *ret)
+{
+    for (size_t i = 0; i < sizeof(includes) / sizeof(includes[0]); i++) {
+        if (view_eq_ci(word, view_str(includes[i].word))) {
+            ret->metadata |= includes[i].metadata;
+            ret->uncommitted |= includes[i].uncommitted;
+            return true;
+        }
+    }
+
+    return word.len == 0;
+}
+
+
+static proto_err_t
+parse_include(view_t v, proto_list_opts_t *ret, proto_fault_t *fault)
+{
+    for (size_t from = 0; from < v.len;) {
+        size_t to = view_find(v, ',', from);
+
+        if (!include_word(view_trim(view_sub(v, from, to - from)), ret)) {
+            return value_fault(fault, "include", v);
+        }
+
+        from = to + 1;
+    }
+
+    return PROTO_OK;
+}
+
+
+static proto_err_t
+parse_max(view_t v, proto_list_opts_t *ret, proto_fault_t *fault)
+{
+    uint64_t n;
+
+    ret->max = PROTO_LIST_MAX;
+
+    if (v.len == 0) {
+        return PROTO_OK;
+    }
+
+    if (!view_to_u64(v, &n)) {
+        return v.ptr[0] == '-'
+                 ? proto_fault(fault,
+                               PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE,
+                               VIEW("maxresults"), v)
+                 : value_fault(fault, "maxresults", v);
+    }
+
+    if (n == 0) {
+        return proto_fault(fault, PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE,
+                           VIEW("maxresults"), v);
+    }
+
+    ret->echo.max_results = n;
+    if (n < ret->max) {
+        ret->max = (unsigned) n;
+    }
+
+    return PROTO_OK;
+}
+
+
+/* Parameters that select names and cannot be honoured. */
+static proto_err_t
+check_unknown(const proto_uri_t *uri, proto_fault_t *fault)
+{
+    static const struct {
+        proto_param_id_t id;
+        const char *name;
+    } refused[] = {
+        { PROTO_PARAM_STARTFROM, "startFrom" },
+        { PROTO_PARAM_ENDBEFORE, "endBefore" },
+        { PROTO_PARAM_SHOWONLY, "showonly" },
+    };
+
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        view_t v = proto_uri_param(uri, refused[i].id);
+
+        if (v.len != 0) {
+            return value_fault(fault, refused[i].name, v);
+        }
+    }
+
+    return PROTO_OK;
+}
+
+
+proto_err_t
+proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
+                 proto_list_opts_t *ret, proto_fault_t *fault)
+{
+    view_t folded;
+
+    memset(ret, 0, sizeof(*ret));
+
+    ret->echo.container = uri->container;
+    ret->echo.prefix = proto_uri_param(uri, PROTO_PARAM_PREFIX);
+    ret->echo.delimiter = proto_uri_param(uri, PROTO_PARAM_DELIMITER);
+    ret->echo.marker = proto_uri_param(uri, PROTO_PARAM_MARKER);
+    ret->prefix = ret->echo.prefix;
+    ret->delimiter = ret->echo.delimiter;
+
+    proto_err_t err = check_unknown(uri, fault);
+
+    if (err == PROTO_OK) {
+        err = parse_max(proto_uri_param(uri, PROTO_PARAM_MAXRESULTS), ret,
+                        fault);
+    }
+
+    if (err == PROTO_OK) {
+        err = parse_include(proto_uri_param(uri, PROTO_PARAM_INCLUDE), ret,
+                            fault);
+    }
+
+    if (err != PROTO_OK) {
+        return err;
+    }
+
+    if (!proto_marker_parse(ret->echo.marker, scratch, &ret->after)) {
+        return value_fault(fault, "marker", ret->echo.marker);
+    }
+
+    ret->after_prefix = ret->after.len != 0
+                     && proto_list_fold(ret, ret->after, &folded)
+                     && folded.len == ret->after.len;
+
+    return PROTO_OK;
+}
+
+
+bool
+proto_list_fold(const proto_list_opts_t *opts, view_t name, view_t *ret_prefix)
+{
+    view_t d = opts->delimiter;
+
+    if (d.len == 0 || !view_starts_with(name, opts->prefix)) {
+        return false;
+    }
+
+    for (size_t at = view_find(name, d.ptr[0], opts->prefix.len);
+         at + d.len <= name.len; at = view_find(name, d.ptr[0], at + 1))
+    {
+        if (view_eq(view_sub(name, at, d.len), d)) {
+            *ret_prefix = view_sub(name, 0, at + d.len);
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+proto_err_t
+proto_block_list_type(const proto_uri_t *uri, bool *ret_committed,
+                      bool *ret_uncommitted, proto_fault_t *fault)
+{
+    view_t v = proto_uri_param(uri, PROTO_PARAM_BLOCKLISTTYPE);
+    bool all = view_eq_ci(v, VIEW("all"));
+
+    *ret_committed = all || v.len == 0 || view_eq_ci(v, VIEW("committed"));
+    *ret_uncommitted = all || view_eq_ci(v, VIEW("uncommitted"));
+
+    if (!*ret_committed && !*ret_uncommitted) {
+        return value_fault(fault, "blocklisttype", v);
+    }
+
+    return PROTO_OK;
+}
