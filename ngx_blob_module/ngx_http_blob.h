@@ -137,7 +137,8 @@ typedef struct {
 } ngx_http_blob_main_conf_t;
 
 typedef struct {
-    ngx_uint_t pass; /* a location of this server has blob_pass */
+    ngx_uint_t pass;   /* a location of this server has blob_pass */
+    void *origin_data; /* G2's: the named locations */
 } ngx_http_blob_srv_conf_t;
 
 typedef struct {

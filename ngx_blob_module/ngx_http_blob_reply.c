@@ -102,6 +102,7 @@ view_t
 ngx_http_blob_etag_text(ngx_http_request_t *r, uint64_t etag)
 {
     u_char *p = ngx_pnalloc(r->pool, 2 + 16);
+    int digits;
     writer_t w;
 
     if (p == NULL) {
@@ -110,7 +111,10 @@ ngx_http_blob_etag_text(ngx_http_request_t *r, uint64_t etag)
 
     writer_init_fixed(&w, p, 2 + 16);
     writer_puts(&w, "0x");
-    writer_put_hex(&w, etag, 16);
+    for (digits = 16; digits > 1 && etag >> (4 * (digits - 1)) == 0;) {
+        digits--; /* as the store: without leading zeros */
+    }
+    writer_put_hex(&w, etag, digits);
     return writer_view(&w);
 }
 
