@@ -1,0 +1,186 @@
+#include <string.h>
+
+#include "unit.h"
+
+#include "proto/list.h"
+
+
+static proto_uri_t uri;
+static proto_list_opts_t opts;
+static proto_fault_t fault;
+static char buf[4096];
+
+
+static int
+fresh(void **state)
+{
+    (void) state;
+    memset(&uri, 0, sizeof(uri));
+    memset(&fault, 0, sizeof(fault));
+    return 0;
+}
+
+
+static proto_err_t
+parse(void)
+{
+    writer_t w;
+
+    writer_init_fixed(&w, buf, sizeof(buf));
+    return proto_list_parse(&uri, &w, &opts, &fault);
+}
+
+
+static void
+defaults(void **state)
+{
+    (void) state;
+    assert_int_equal(parse(), PROTO_OK);
+    assert_int_equal(opts.max, 5000);
+    assert_int_equal(opts.echo.max_results, 0);
+    assert_false(opts.metadata);
+    assert_int_equal(opts.after.len, 0);
+}
+
+
+static void
+max_results(void **state)
+{
+    (void) state;
+    uri.known[PROTO_PARAM_MAXRESULTS] = VIEW("7");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_int_equal(opts.max, 7);
+    uri.known[PROTO_PARAM_MAXRESULTS] = VIEW("99999");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_int_equal(opts.max, 5000);
+    uri.known[PROTO_PARAM_MAXRESULTS] = VIEW("0");
+    assert_int_equal(parse(), PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE);
+    uri.known[PROTO_PARAM_MAXRESULTS] = VIEW("-1");
+    assert_int_equal(parse(), PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE);
+    uri.known[PROTO_PARAM_MAXRESULTS] = VIEW("many");
+    assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+}
+
+
+static void
+include(void **state)
+{
+    (void) state;
+    uri.known[PROTO_PARAM_INCLUDE]
+        = VIEW("snapshots,metadata,UncommittedBlobs,versions,");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_true(opts.metadata);
+    assert_true(opts.uncommitted);
+    uri.known[PROTO_PARAM_INCLUDE] = VIEW("metadata,permissions");
+    assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+    assert_view(fault.name, "include");
+}
+
+
+static void
+folds(void **state)
+{
+    view_t prefix;
+
+    (void) state;
+    uri.known[PROTO_PARAM_PREFIX] = VIEW("a/");
+    uri.known[PROTO_PARAM_DELIMITER] = VIEW("/");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_false(proto_list_fold(&opts, VIEW("a/b"), &prefix));
+    assert_true(proto_list_fold(&opts, VIEW("a/b/c/d"), &prefix));
+    assert_view(prefix, "a/b/");
+    assert_true(proto_list_fold(&opts, VIEW("a//"), &prefix));
+    assert_view(prefix, "a//");
+
+    uri.known[PROTO_PARAM_DELIMITER] = VIEW("::");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_false(proto_list_fold(&opts, VIEW("a/b:c"), &prefix));
+    assert_true(proto_list_fold(&opts, VIEW("a/b:::c"), &prefix));
+    assert_view(prefix, "a/b::");
+}
+
+
+static void
+marker_of(const char *name, char *text, view_t *ret)
+{
+    writer_t w;
+
+    writer_init_fixed(&w, text, 1024);
+    proto_marker_format(&w, view_str(name));
+    *ret = writer_view(&w);
+}
+
+
+static void
+markers(void **state)
+{
+    char text[1024];
+
+    (void) state;
+    uri.known[PROTO_PARAM_DELIMITER] = VIEW("/");
+    marker_of("a/", text, &uri.known[PROTO_PARAM_MARKER]);
+    assert_int_equal(parse(), PROTO_OK);
+    assert_view(opts.after, "a/");
+    assert_true(opts.after_prefix);
+
+    marker_of("a", text, &uri.known[PROTO_PARAM_MARKER]);
+    assert_int_equal(parse(), PROTO_OK);
+    assert_false(opts.after_prefix);
+
+    uri.known[PROTO_PARAM_DELIMITER] = VIEW_NULL;
+    marker_of("a/", text, &uri.known[PROTO_PARAM_MARKER]);
+    assert_int_equal(parse(), PROTO_OK);
+    assert_false(opts.after_prefix);
+
+    uri.known[PROTO_PARAM_MARKER] = VIEW("no marker of ours!");
+    assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+}
+
+
+static void
+refused(void **state)
+{
+    (void) state;
+    uri.known[PROTO_PARAM_STARTFROM] = VIEW("a");
+    assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+    assert_view(fault.name, "startFrom");
+}
+
+
+static void
+block_lists(void **state)
+{
+    bool committed, uncommitted;
+
+    (void) state;
+    assert_int_equal(
+        proto_block_list_type(&uri, &committed, &uncommitted, &fault),
+        PROTO_OK);
+    assert_true(committed && !uncommitted);
+    uri.known[PROTO_PARAM_BLOCKLISTTYPE] = VIEW("All");
+    assert_int_equal(
+        proto_block_list_type(&uri, &committed, &uncommitted, &fault),
+        PROTO_OK);
+    assert_true(committed && uncommitted);
+    uri.known[PROTO_PARAM_BLOCKLISTTYPE] = VIEW("some");
+    assert_int_equal(
+        proto_block_list_type(&uri, &committed, &uncommitted, &fault),
+        PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(defaults, fresh),
+        cmocka_unit_test_setup(max_results, fresh),
+        cmocka_unit_test_setup(include, fresh),
+        cmocka_unit_test_setup(folds, fresh),
+        cmocka_unit_test_setup(markers, fresh),
+        cmocka_unit_test_setup(refused, fresh),
+        cmocka_unit_test_setup(block_lists, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
