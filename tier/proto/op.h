@@ -136,6 +136,9 @@ typedef struct proto_op_s {
 
 const proto_op_t *proto_op_row(proto_op_id_t id);
 
+/* What a row that is refused (PROTO_REFUSE) is answered with. */
+proto_err_t proto_op_refusal(const proto_op_t *op);
+
 /* The row, or NULL with *fault filled: UnsupportedHttpVerb,
  * InvalidQueryParameterValue for an unknown comp or restype... */
 const proto_op_t *proto_op_find(view_t method, const proto_uri_t *uri,
