@@ -75,7 +75,7 @@ typedef struct proto_policy_s {
 } proto_policy_t;
 
 /* Reads SignedIdentifiers; an empty view has none. Texts go to `scratch`
- * where they are not verbatim in the input. */
+ * (fixed) where they are not verbatim in the input. */
 proto_err_t proto_xml_policies(view_t xml, writer_t *scratch,
                                proto_policy_t ret[PROTO_POLICIES_MAX],
                                unsigned *ret_n, proto_fault_t *fault);
