@@ -400,6 +400,44 @@ ngx_http_blob_server_headers(ngx_http_core_main_conf_t *cmcf)
     }
 }
 
+/* Bodies and answers are written for HTTP/1; a later nginx has a directive of
+ * another module for HTTP/2, and the handler refuses the requests. */
+static ngx_int_t
+ngx_http_blob_no_http2(ngx_conf_t *cf, ngx_http_core_main_conf_t *cmcf)
+{
+#if (NGX_HTTP_V2 && nginx_version < 1025001)
+    ngx_http_conf_port_t *port = cmcf->ports ? cmcf->ports->elts : NULL;
+    ngx_http_core_srv_conf_t **cscf;
+    ngx_http_blob_srv_conf_t *bscf;
+    ngx_http_conf_addr_t *addr;
+    ngx_uint_t p, a, s;
+
+    for (p = 0; port != NULL && p < cmcf->ports->nelts; p++) {
+        addr = port[p].addrs.elts;
+
+        for (a = 0; a < port[p].addrs.nelts; a++) {
+            cscf = addr[a].servers.elts;
+
+            for (s = 0; addr[a].opt.http2 && s < addr[a].servers.nelts; s++) {
+                bscf = cscf[s]->ctx->srv_conf[ngx_http_blob_module.ctx_index];
+                if (!bscf->pass) {
+                    continue;
+                }
+
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "blob_pass does not serve HTTP/2: take \"http2\" "
+                              "out of \"listen %V\" of the server in %s:%ui",
+                              &addr[a].opt.addr_text, cscf[s]->file_name,
+                              cscf[s]->line);
+                return NGX_ERROR;
+            }
+        }
+    }
+#endif
+
+    return NGX_OK;
+}
+
 static ngx_int_t
 ngx_http_blob_postconf(ngx_conf_t *cf)
 {
@@ -414,6 +452,9 @@ ngx_http_blob_postconf(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     ngx_http_blob_server_headers(cmcf);
+    if (ngx_http_blob_no_http2(cf, cmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_POST_READ_PHASE].handlers);
     if (h == NULL) {

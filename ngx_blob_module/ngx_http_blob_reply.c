@@ -226,6 +226,10 @@ ngx_http_blob_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         r->headers_out.content_length_n = (off_t) body.len;
     }
 
+    if (status == NGX_HTTP_NOT_MODIFIED) {
+        r->headers_out.content_length_n = -1;
+    }
+
     if (body.len == 0) {
         r->header_only = 1;
     }
