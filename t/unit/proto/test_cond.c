@@ -1,0 +1,192 @@
+#include "unit.h"
+
+#include "proto/cond.h"
+
+#define EDGE   "0x8DC000000000001"
+#define ORIGIN "0x8DB000000000009"
+
+static const proto_cond_state_t there = {
+    .exists = true,
+    .etag = { (const uint8_t *) EDGE, sizeof(EDGE) - 1 },
+    .origin_etag = { (const uint8_t *) ORIGIN, sizeof(ORIGIN) - 1 },
+    .last_modified_s = 1000,
+};
+
+static const proto_cond_state_t missing = { .exists = false };
+
+
+static proto_cond_t
+cond(const char *im, const char *inm, int64_t ims, int64_t ius)
+{
+    return (proto_cond_t){
+        .if_match = im == NULL ? VIEW_NULL : view_str(im),
+        .if_none_match = inm == NULL ? VIEW_NULL : view_str(inm),
+        .has_modified_since = ims >= 0,
+        .modified_since_s = ims,
+        .has_unmodified_since = ius >= 0,
+        .unmodified_since_s = ius,
+    };
+}
+
+
+typedef struct case_s {
+    const char *im, *inm;
+    int64_t ims, ius; /* -1: absent */
+    proto_err_t err;
+} case_t;
+
+
+static void
+reads(void **state)
+{
+    static const case_t cases[] = {
+        { NULL, NULL, -1, -1, PROTO_OK },
+        { "\"" EDGE "\"", NULL, -1, -1, PROTO_OK },
+        { EDGE, NULL, -1, -1, PROTO_OK },
+        { "W/\"" EDGE "\"", NULL, -1, -1, PROTO_OK },
+        { "\"" ORIGIN "\"", NULL, -1, -1, PROTO_OK },
+        { "\"0x1\", \"" EDGE "\"", NULL, -1, -1, PROTO_OK },
+        { "*", NULL, -1, -1, PROTO_OK },
+        { "\"0x1\"", NULL, -1, -1, PROTO_ERR_CONDITION_NOT_MET },
+        { "\"" EDGE "0\"", NULL, -1, -1, PROTO_ERR_CONDITION_NOT_MET },
+        { NULL, "\"" EDGE "\"", -1, -1, PROTO_ERR_NOT_MODIFIED },
+        { NULL, "\"" ORIGIN "\"", -1, -1, PROTO_ERR_NOT_MODIFIED },
+        { NULL, "\"0x1\"", -1, -1, PROTO_OK },
+        { NULL, "\"0x1\",\"0x2\"", -1, -1, PROTO_OK },
+        { NULL, NULL, 1000, -1, PROTO_ERR_NOT_MODIFIED },
+        { NULL, NULL, 1001, -1, PROTO_ERR_NOT_MODIFIED },
+        { NULL, NULL, 999, -1, PROTO_OK },
+        { NULL, NULL, -1, 1000, PROTO_OK },
+        { NULL, NULL, -1, 999, PROTO_ERR_CONDITION_NOT_MET },
+        /* IM and IUS and (INM or IMS) */
+        { EDGE, NULL, -1, 999, PROTO_ERR_CONDITION_NOT_MET },
+        { EDGE, EDGE, -1, -1, PROTO_ERR_NOT_MODIFIED },
+        { "0x1", EDGE, -1, -1, PROTO_ERR_CONDITION_NOT_MET },
+        { NULL, EDGE, 999, -1, PROTO_OK },
+        { NULL, "0x1", 1000, -1, PROTO_OK },
+        { NULL, EDGE, 1000, -1, PROTO_ERR_NOT_MODIFIED },
+        { EDGE, "0x1", 1000, 1000, PROTO_OK },
+    };
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        proto_cond_t c =
+            cond(cases[i].im, cases[i].inm, cases[i].ims, cases[i].ius);
+
+        assert_int_equal(proto_cond_check_form(&c, false), PROTO_OK);
+        assert_int_equal(proto_cond_check_read(&c, &there), cases[i].err);
+    }
+}
+
+
+static void
+writes(void **state)
+{
+    static const case_t cases[] = {
+        { NULL, NULL, -1, -1, PROTO_OK },
+        { EDGE, NULL, -1, -1, PROTO_OK },
+        { ORIGIN, NULL, -1, -1, PROTO_OK },
+        { "*", NULL, -1, -1, PROTO_OK },
+        { "0x1", NULL, -1, -1, PROTO_ERR_CONDITION_NOT_MET },
+        { NULL, "*", -1, -1, PROTO_ERR_BLOB_ALREADY_EXISTS },
+        { NULL, EDGE, -1, -1, PROTO_ERR_CONDITION_NOT_MET },
+        { NULL, "0x1", -1, -1, PROTO_OK },
+        { NULL, NULL, 1000, -1, PROTO_ERR_CONDITION_NOT_MET },
+        { NULL, NULL, 999, -1, PROTO_OK },
+        { NULL, NULL, -1, 1000, PROTO_OK },
+        { NULL, NULL, -1, 999, PROTO_ERR_CONDITION_NOT_MET },
+        { EDGE, NULL, -1, 999, PROTO_OK }, /* IM decides */
+    };
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        proto_cond_t c =
+            cond(cases[i].im, cases[i].inm, cases[i].ims, cases[i].ius);
+
+        assert_int_equal(proto_cond_check_form(&c, true), PROTO_OK);
+        assert_int_equal(proto_cond_check_write(&c, &there), cases[i].err);
+    }
+}
+
+
+static void
+writes_of_what_is_missing(void **state)
+{
+    proto_cond_t c;
+
+    (void) state;
+    c = cond("*", NULL, -1, -1);
+    assert_int_equal(proto_cond_check_write(&c, &missing),
+                     PROTO_ERR_CONDITION_NOT_MET);
+    c = cond(EDGE, NULL, -1, -1);
+    assert_int_equal(proto_cond_check_write(&c, &missing),
+                     PROTO_ERR_CONDITION_NOT_MET);
+    c = cond(NULL, "*", -1, -1);
+    assert_int_equal(proto_cond_check_write(&c, &missing), PROTO_OK);
+    c = cond(NULL, NULL, -1, 5);
+    assert_int_equal(proto_cond_check_write(&c, &missing), PROTO_OK);
+}
+
+
+static void
+no_origin_etag_matches_nothing(void **state)
+{
+    proto_cond_state_t st = there;
+    proto_cond_t c;
+
+    (void) state;
+    st.origin_etag = VIEW_NULL;
+    c = cond("\"\"", NULL, -1, -1);
+    assert_int_equal(proto_cond_check_read(&c, &st),
+                     PROTO_ERR_CONDITION_NOT_MET);
+    c = cond(",,", NULL, -1, -1);
+    assert_int_equal(proto_cond_check_read(&c, &st),
+                     PROTO_ERR_CONDITION_NOT_MET);
+}
+
+
+static void
+forms(void **state)
+{
+    proto_cond_t c;
+
+    (void) state;
+    c = cond(NULL, "*", -1, -1);
+    assert_int_equal(proto_cond_check_form(&c, false),
+                     PROTO_ERR_UNSATISFIABLE_CONDITION);
+    assert_int_equal(proto_cond_check_form(&c, true), PROTO_OK);
+
+    static const case_t mixes[] = {
+        { EDGE, "0x1", -1, -1, PROTO_OK }, { EDGE, NULL, 5, -1, PROTO_OK },
+        { NULL, EDGE, -1, 5, PROTO_OK },   { NULL, NULL, 5, 5, PROTO_OK },
+        { EDGE, NULL, 5, 5, PROTO_OK },    { EDGE, EDGE, 5, 5, PROTO_OK },
+    };
+
+    for (size_t i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++) {
+        c = cond(mixes[i].im, mixes[i].inm, mixes[i].ims, mixes[i].ius);
+        assert_int_equal(proto_cond_check_form(&c, true),
+                         PROTO_ERR_MULTIPLE_CONDITION_HEADERS_NOT_SUPPORTED);
+    }
+
+    c = cond(EDGE, NULL, -1, 5);
+    assert_int_equal(proto_cond_check_form(&c, true), PROTO_OK);
+    c = cond(NULL, EDGE, 5, -1);
+    assert_int_equal(proto_cond_check_form(&c, true), PROTO_OK);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads),
+        cmocka_unit_test(writes),
+        cmocka_unit_test(writes_of_what_is_missing),
+        cmocka_unit_test(no_origin_etag_matches_nothing),
+        cmocka_unit_test(forms),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
