@@ -271,8 +271,8 @@ proto_op_find(view_t method, const proto_uri_t *uri,
     for (unsigned i = 0; i < PROTO_OP_COUNT; i++) {
         const proto_op_t *op = &rows[i];
 
-        if (op->level != level || !word_is(comp, op->comp)
-            || !word_is(restype, op->restype))
+        if (op->level != level || i == PROTO_OP_PREFLIGHT
+            || !word_is(comp, op->comp) || !word_is(restype, op->restype))
         {
             continue;
         }
