@@ -380,7 +380,9 @@ static void
 know_param(proto_uri_t *u, const proto_param_t *p)
 {
     for (unsigned i = 0; i < PROTO_PARAM_COUNT; i++) {
-        if (u->known[i].ptr == NULL && view_eq_ci(p->name, param_names[i])) {
+        if (param_names[i].len == p->name.len && u->known[i].ptr == NULL
+            && view_eq_ci(p->name, param_names[i]))
+        {
             u->known[i] = p->value;
             return;
         }
