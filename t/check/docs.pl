@@ -10,12 +10,12 @@ use warnings;
 my @rules = (
     ['directive', 'ngx_blob_module/*.c', qr/^\s+\{ ngx_string\("([a-z_]+)"\),$/,
         'docs/directives.md', qr/^#+ +`?([a-z_]+)`?/],
-    ['operation', 'tier/proto/op*.c', qr/^\s*\{?\s*"([A-Z][A-Za-z]+(?: [A-Za-z]+)+)",/,
-        'docs/operations.md', qr/^\| *`?([A-Z][A-Za-z]+(?: [A-Za-z]+)+)`? *\|/],
+    ['operation', 'tier/proto/op.c', qr/^    ROW\(\w+, "([^"]+)"/,
+        'docs/operations.md', qr/^\| ([A-Z][A-Za-z ()]+?) \| `[A-Z]/],
     ['verb', 'tier/cmd/*.c', qr/^\s*\{\s*"([a-z]+)",\s*\w+_(?:verb|cmd|main)\b/,
         'docs/blob-tier.md', qr/^#+ +`?(?:blob-tier )?([a-z]+)`?(?: |$)/],
-    ['error', 'tier/proto/error*.[ch]', qr/^\s*(?:\w+\(|\{).*?"([A-Z][A-Za-z]{5,})"/,
-        'docs/errors.md', qr/^\| *`?([A-Z][A-Za-z]{5,})`? *\|/],
+    ['error', 'tier/proto/error.h', qr/^    X\(\w+, "(\w+)"/,
+        'docs/errors.md', qr/^\| ([A-Z]\w+) \| \d/],
 );
 
 my $bad = 0;
@@ -58,5 +58,25 @@ for my $rule (@rules) {
         $bad++;
     }
     printf "# %d %ss\n", scalar keys %$code, $what;
+}
+# Also how: the columns `back` and standalone of the table of operations.
+my %how = (NATIVE => 'native', FORWARD => 'forward', REFUSE => 'refuse');
+my %cells;
+if (open my $f, '<', 'docs/operations.md') {
+    while (<$f>) {
+        my @c = map { s/^\s+|\s+$//gr } split /\|/;
+        $cells{$c[1]} = "$c[3] $c[6]" if @c > 7;
+    }
+}
+if (open my $f, '<', 'tier/proto/op.c') {
+    while (<$f>) {
+        my ($name, $origin, $alone) =
+            /^    ROW\(\w+, "([^"]+)".*, (\w+), (\w+)\),$/ or next;
+        my $want = "$how{$origin} $how{$alone}";
+        next if ($cells{$name} // $want) eq $want;
+        print "docs/operations.md: $name is $cells{$name}, the table says "
+            . "$want\n";
+        $bad++;
+    }
 }
 exit($bad ? 1 : 0);

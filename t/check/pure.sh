@@ -11,7 +11,7 @@ lib=$1
 allowed='^(mem(cpy|cmp|move|set|chr|rchr|mem)|str(len|cmp|ncmp|chr|nlen)|
 abort|__stack_chk_fail|__(memcpy|memmove|memset)_chk|bcmp|_GLOBAL_OFFSET_TABLE_|
 HMAC|EVP_sha256|CRYPTO_memcmp|OPENSSL_cleanse|qsort|bsearch|
-(base|view|writer|tier|digest|crc64|md5|hmac|sha256|b64|base64|endian|props|
+(base|bytes|view|writer|tier|digest|crc64|md5|hmac|sha256|b64|base64|endian|props|
 policy|rc|proto|write|etag|time|block|blob|uri|xml)_[a-z0-9_]*|
 __(asan|ubsan|tsan|sanitizer)_.*|__cpu_.*|__tls_get_addr)$'
 allowed=$(echo "$allowed" | tr -d '\n')
