@@ -301,7 +301,7 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     if (how == PROTO_REFUSE
         || (how == PROTO_NATIVE && ngx_http_blob_native[op->id] == NULL))
     {
-        return ngx_http_blob_fail(r, ctx, PROTO_ERR_NOT_IMPLEMENTED);
+        return ngx_http_blob_fail(r, ctx, proto_op_refusal(op));
     }
 
     if (how == PROTO_NATIVE) {

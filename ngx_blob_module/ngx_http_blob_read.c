@@ -1,7 +1,5 @@
 #include "ngx_http_blob.h"
 
-#include <limits.h>
-
 #include "base/digest.h"
 #include "proto/range.h"
 #include "proto/reply.h"
@@ -23,8 +21,15 @@ typedef struct {
     uint64_t len;
     uint64_t content;
     proto_range_t range;
+    bool body;
     u_char *mem;
     store_extent_t few[BLOB_READ_FEW];
+    /* digest of a range */
+    ngx_array_t parts;
+    bool digest_md5;
+    tier_rc_t digest_rc;
+    uint8_t md5[MD5_LEN];
+    uint64_t crc64;
     /* window */
     ngx_buf_t *bufs;
     ngx_chain_t *links;
@@ -35,6 +40,8 @@ static ngx_int_t ngx_http_blob_read_found(ngx_http_request_t *r,
                                           ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_read_send(ngx_http_request_t *r,
                                          ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_read_answer(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_read_window(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_container_resolved(ngx_http_request_t *r,
@@ -47,6 +54,9 @@ static const ngx_http_blob_step_t ngx_http_blob_step_read_found = {
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_read_send = {
     "read_send", "sending blob to client", ngx_http_blob_read_send
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_read_answer = {
+    "read_answer", "sending blob to client", ngx_http_blob_read_answer
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_read_window = {
     "read_window", "sending blob to client", ngx_http_blob_read_window
@@ -345,83 +355,168 @@ ngx_http_blob_read_extent(ngx_http_blob_ctx_t *ctx, const store_extent_t *e,
     return NGX_OK;
 }
 
-/* [off, off + len) into memory. NGX_DECLINED: too many extents for `max`. */
+/* [off, off + len) into memory. NGX_DECLINED: in more than a few extents. */
 static ngx_int_t
 ngx_http_blob_read_memory(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                          ngx_http_blob_rd_t *rd, unsigned rounds)
+                          ngx_http_blob_rd_t *rd)
 {
     uint64_t done = 0, n;
     unsigned i, count;
     u_char *mem;
 
     mem = ngx_pnalloc(r->pool, rd->len);
-    if (mem == NULL) {
+    if (mem == NULL
+        || store_extents_get(ctx->bmcf->reader, rd->content, rd->off, rd->len,
+                             rd->few, BLOB_READ_FEW, &count)
+               != TIER_OK)
+    {
         return NGX_ERROR;
     }
 
-    while (done < rd->len) {
-        if (rounds-- == 0) {
-            return NGX_DECLINED;
-        }
-
-        if (store_extents_get(ctx->bmcf->reader, rd->content, rd->off + done,
-                              rd->len - done, rd->few, BLOB_READ_FEW, &count)
-                != TIER_OK
-            || count == 0)
+    for (i = 0; i < count && done < rd->len; i++) {
+        if (ngx_http_blob_read_extent(ctx, &rd->few[i], rd->off + done,
+                                      rd->len - done, mem + done, &n)
+            != NGX_OK)
         {
             return NGX_ERROR;
         }
+        done += n;
+    }
 
-        for (i = 0; i < count && done < rd->len; i++) {
-            if (ngx_http_blob_read_extent(ctx, &rd->few[i], rd->off + done,
-                                          rd->len - done, mem + done, &n)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-            done += n;
-        }
+    if (done < rd->len) {
+        return NGX_DECLINED;
     }
 
     rd->mem = mem;
     return NGX_OK;
 }
 
+/* ---- ranges with a digest --------------------------------------------- */
+
+/* The parts of a range that is read whole before its headers are sent: 4 MiB
+ * at most (proto_range_get), in a thread. */
+typedef struct {
+    int fd;
+    off_t off;
+    size_t len;
+} ngx_http_blob_part_t;
+
+static void
+ngx_http_blob_digest_task(void *data, const tier_log_t *log)
+{
+    ngx_http_blob_rd_t *rd = data;
+    ngx_http_blob_part_t *part = rd->parts.elts;
+    u_char *p = rd->mem;
+    ngx_uint_t i;
+    md5_t md5;
+
+    for (i = 0; i < rd->parts.nelts; i++) {
+        if (pread(part[i].fd, p, part[i].len, part[i].off)
+            != (ssize_t) part[i].len) {
+            rd->digest_rc = TIER_EIO;
+            tier_log(log, TIER_LOG_ERROR, "read of a blob failed: errno=%d",
+                     errno);
+            return;
+        }
+        p += part[i].len;
+    }
+
+    if (rd->digest_md5) {
+        md5_init(&md5);
+        md5_update(&md5, rd->mem, rd->len);
+        md5_final(&md5, rd->md5);
+
+    } else {
+        rd->crc64 = crc64_nvme(0, rd->mem, rd->len);
+    }
+}
+
+static ngx_int_t
+ngx_http_blob_digest_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           ngx_http_blob_rd_t *rd)
+{
+    ngx_http_blob_part_t *part;
+    uint64_t done = 0, skip;
+    store_extent_t *e;
+    ngx_file_t *file;
+    unsigned i, n;
+
+    if (ngx_array_init(&rd->parts, r->pool, 4, sizeof(*part)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    while (done < rd->len) {
+        if (store_extents_get(ctx->bmcf->reader, rd->content, rd->off + done,
+                              rd->len - done, rd->few, BLOB_READ_FEW, &n)
+                != TIER_OK
+            || n == 0)
+        {
+            return NGX_ERROR;
+        }
+
+        for (i = 0; i < n && done < rd->len; i++) {
+            e = &rd->few[i];
+            skip = rd->off + done - e->blob_offset;
+            file = ngx_http_blob_file_get(ctx, e->kind, e->file);
+            part = ngx_array_push(&rd->parts);
+            if (file == NULL || part == NULL) {
+                return NGX_ERROR;
+            }
+
+            part->fd = file->fd;
+            part->off = (off_t) (e->offset + skip);
+            part->len = ngx_min(e->length - skip, rd->len - done);
+            done += part->len;
+        }
+    }
+
+    rd->mem = ngx_pnalloc(r->pool, rd->len);
+    if (rd->mem == NULL) {
+        return NGX_ERROR;
+    }
+
+    rd->digest_md5 = ctx->headers.range_md5;
+    return ngx_http_blob_task(ctx, ctx->bmcf->io, ngx_http_blob_digest_task,
+                              rd, &ngx_http_blob_step_read_answer);
+}
+
 static ngx_int_t
 ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_rd_t *rd = ctx->op_data;
-    bool body = r->method != NGX_HTTP_HEAD && ctx->op->id == PROTO_OP_GET_BLOB
-             && rd->len > 0;
-    uint8_t digest[MD5_LEN];
-    uint64_t crc;
-    ngx_int_t rc;
-    md5_t md5;
+
+    rd->body = r->method != NGX_HTTP_HEAD && ctx->op->id == PROTO_OP_GET_BLOB
+            && rd->len > 0;
+
+    if (rd->body && (ctx->headers.range_md5 || ctx->headers.range_crc64)) {
+        return ngx_http_blob_digest_start(r, ctx, rd);
+    }
+
+    if (rd->body && rd->len <= BLOB_SMALL_READ
+        && ngx_http_blob_read_memory(r, ctx, rd) == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_blob_read_answer(r, ctx);
+}
+
+static ngx_int_t
+ngx_http_blob_read_answer(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_rd_t *rd = ctx->op_data;
     proto_reply_blob_opts_t opts = { .partial = rd->range.partial,
                                      .off = rd->range.off,
                                      .len = rd->range.len };
+    ngx_int_t rc;
 
-    if (body && (ctx->headers.range_md5 || ctx->headers.range_crc64)) {
-        /* 4 MiB at most: proto_range_get */
-        if (ngx_http_blob_read_memory(r, ctx, rd, UINT_MAX) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (ctx->headers.range_md5) {
-            md5_init(&md5);
-            md5_update(&md5, rd->mem, rd->len);
-            md5_final(&md5, digest);
-            opts.range_md5 = digest;
-
-        } else {
-            crc = crc64_nvme(0, rd->mem, rd->len);
-            opts.range_crc64 = &crc;
-        }
-
-    } else if (body && rd->len <= BLOB_SMALL_READ
-               && ngx_http_blob_read_memory(r, ctx, rd, 1) == NGX_ERROR)
-    {
+    if (rd->digest_rc != TIER_OK) {
         return NGX_ERROR;
+    }
+
+    if (rd->parts.nelts != 0) {
+        opts.range_md5 = rd->digest_md5 ? rd->md5 : NULL;
+        opts.range_crc64 = rd->digest_md5 ? NULL : &rd->crc64;
     }
 
     if (ngx_http_blob_read_compose(r, ctx, &ctx->blob.props, &opts) != NGX_OK)
@@ -429,7 +524,7 @@ ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (!body) {
+    if (!rd->body) {
         return ngx_http_blob_send(r, ctx, r->headers_out.status, VIEW_NULL);
     }
 
