@@ -1,0 +1,370 @@
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cmd/daemon.h"
+
+/*
+ * The control socket: HTTP on STORE/run/tier.sock, mode 0600, so that only the
+ * same user and root get in. A thread a connection: answers may wait for the
+ * origin.
+ */
+#define BODY_MAX (512u << 20)
+
+struct control_s {
+    daemon_t *d;
+    struct MHD_Daemon *mhd;
+    char path[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
+};
+
+typedef struct MHD_Connection conn_t;
+typedef enum MHD_Result mhd_result_t;
+
+
+static view_t
+param(conn_t *conn, const char *name)
+{
+    const char *v =
+        MHD_lookup_connection_value(conn, MHD_GET_ARGUMENT_KIND, name);
+
+    return v == NULL ? VIEW_NULL : view_str(v);
+}
+
+
+/* Takes over the writer's memory. */
+static mhd_result_t
+answer(conn_t *conn, unsigned status, const char *type, const char *code,
+       writer_t *w)
+{
+    struct MHD_Response *r;
+    mhd_result_t ok;
+
+    if (!writer_ok(w)) {
+        writer_free(w);
+        writer_init_grow(w, 256, NULL, NULL);
+        status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r = MHD_create_response_from_buffer(w->len, w->buf, MHD_RESPMEM_MUST_FREE);
+
+    if (r == NULL) {
+        writer_free(w);
+        return MHD_NO;
+    }
+
+    MHD_add_response_header(r, "Content-Type", type);
+
+    if (code != NULL) {
+        MHD_add_response_header(r, "x-ms-error-code", code);
+    }
+
+    ok = MHD_queue_response(conn, status, r);
+    MHD_destroy_response(r);
+    return ok;
+}
+
+
+static mhd_result_t
+answer_text(conn_t *conn, unsigned status, const char *text)
+{
+    writer_t w;
+
+    writer_init_grow(&w, 4096, NULL, NULL);
+    writer_puts(&w, text);
+    writer_putc(&w, '\n');
+    return answer(conn, status, "text/plain", NULL, &w);
+}
+
+
+static mhd_result_t
+get_report(daemon_t *d, conn_t *conn, bool queue)
+{
+    bool json = !view_eq(param(conn, "format"), VIEW("text"));
+    store_reader_t *reader;
+    writer_t w;
+
+    if (store_reader_open(d->store, &reader) != TIER_OK) {
+        return answer_text(conn, 500, "the store cannot be read");
+    }
+
+    writer_init_grow(&w, BODY_MAX, NULL, NULL);
+
+    if (queue) {
+        report_queue(reader, json, &w);
+
+    } else {
+        report_status(reader, d, json, &w);
+    }
+
+    store_reader_close(reader);
+    return answer(conn, 200, json ? "application/json" : "text/plain", NULL,
+                  &w);
+}
+
+
+static mhd_result_t
+get_list(daemon_t *d, conn_t *conn)
+{
+    listing_t l = { .account = param(conn, "account"),
+                    .container = param(conn, "container"),
+                    .prefix = param(conn, "prefix"),
+                    .delimiter = param(conn, "delimiter"),
+                    .marker = param(conn, "marker"),
+                    .endpoint = param(conn, "endpoint"),
+                    .include = param(conn, "include"),
+                    .max_results = param(conn, "maxresults") };
+    const char *code;
+    unsigned status;
+    writer_t w;
+
+    writer_init_grow(&w, BODY_MAX, NULL, NULL);
+    status = listing_make(d, &l, &w, &code);
+    return answer(conn, status, "application/xml", code, &w);
+}
+
+
+/* Waits until all that was queued when it began is at the origin. */
+static mhd_result_t
+post_flush(daemon_t *d, conn_t *conn)
+{
+    view_t account = param(conn, "account");
+    view_t container = param(conn, "container");
+    uint64_t timeout_s = 0, upto = 0, lowest = 0;
+    store_reader_t *reader;
+    int64_t end;
+    tier_rc_t rc;
+
+    if (store_reader_open(d->store, &reader) != TIER_OK) {
+        return answer_text(conn, 500, "the store cannot be read");
+    }
+
+    (void) view_to_u64(param(conn, "timeout"), &timeout_s);
+    end = timeout_s == 0 ? INT64_MAX
+                         : daemon_now_ms() + (int64_t) timeout_s * 1000;
+    rc = store_dirty_upto(reader, account, container, VIEW_NULL, &upto,
+                          &lowest);
+
+    while (rc == TIER_OK && lowest != 0 && lowest <= upto && !d->stop
+           && daemon_now_ms() < end)
+    {
+        usleep(10000);
+        rc = store_dirty_upto(reader, account, container, VIEW_NULL, NULL,
+                              &lowest);
+    }
+
+    store_reader_close(reader);
+
+    if (rc != TIER_OK) {
+        return answer_text(conn, 500, "the queue cannot be read");
+    }
+
+    return lowest == 0 || lowest > upto
+             ? answer_text(conn, 200, "flushed")
+             : answer_text(conn, 504,
+                           "not flushed in time; see blob-tier "
+                           "queue for what waits and why");
+}
+
+
+static mhd_result_t
+post_verb(daemon_t *d, conn_t *conn, store_kind_t kind)
+{
+    store_change_t change = { .kind = kind };
+    store_change_t *one[1] = { &change };
+    store_reader_t *reader;
+    store_entry_t e;
+    writer_t scratch;
+    uint8_t *buf;
+    tier_rc_t rc;
+
+    if (!view_to_u64(param(conn, "number"), &change.if_number)
+        || store_reader_open(d->store, &reader) != TIER_OK)
+    {
+        return answer_text(conn, 400, "a commit's number is needed");
+    }
+
+    buf = malloc(STORE_RECORD_MAX);
+    rc = buf == NULL ? TIER_ENOMEM : TIER_OK;
+
+    if (rc == TIER_OK) {
+        writer_init_fixed(&scratch, buf, STORE_RECORD_MAX);
+        rc = store_queue_get(reader, change.if_number, &scratch, &e);
+    }
+
+    if (rc == TIER_OK) {
+        change.account = e.account;
+        change.container = e.container;
+        change.name = e.name;
+        change.incarnation = e.incarnation;
+        store_commit(d->store, one, 1);
+        rc = change.rc;
+        tier_log(&d->log, TIER_LOG_NOTICE, "operator: %s of commit %llu: %s",
+                 kind == STORE_WB_RETRY  ? "retry"
+                 : kind == STORE_WB_SKIP ? "skip"
+                                         : "drop",
+                 (unsigned long long) change.if_number, tier_rc_name(rc));
+    }
+
+    free(buf);
+    store_reader_close(reader);
+
+    return rc == TIER_OK ? answer_text(conn, 200, "done")
+         : rc == TIER_NOT_FOUND
+             ? answer_text(conn, 404, "no such commit in the queue")
+             : answer_text(conn, 500, tier_rc_name(rc));
+}
+
+
+static mhd_result_t
+dispatch(daemon_t *d, conn_t *conn, const char *url, const char *method)
+{
+    if (strcmp(method, "GET") == 0) {
+        if (strcmp(url, "/list") == 0) {
+            return get_list(d, conn);
+        }
+
+        if (strcmp(url, "/status") == 0) {
+            return get_report(d, conn, false);
+        }
+
+        if (strcmp(url, "/queue") == 0) {
+            return get_report(d, conn, true);
+        }
+    }
+
+    if (strcmp(method, "POST") == 0) {
+        if (strcmp(url, "/flush") == 0) {
+            return post_flush(d, conn);
+        }
+
+        if (strcmp(url, "/retry") == 0) {
+            return post_verb(d, conn, STORE_WB_RETRY);
+        }
+
+        if (strcmp(url, "/skip") == 0) {
+            return post_verb(d, conn, STORE_WB_SKIP);
+        }
+
+        if (strcmp(url, "/drop") == 0) {
+            return post_verb(d, conn, STORE_WB_DROP);
+        }
+    }
+
+    return answer_text(conn, 404, "no such verb");
+}
+
+
+static mhd_result_t
+on_request(void *cls, conn_t *conn, const char *url, const char *method,
+           const char *version, const char *upload, size_t *upload_size,
+           void **state)
+{
+    control_t *c = cls;
+
+    (void) version;
+    (void) upload;
+
+    if (*state == NULL) { /* headers only so far */
+        *state = c;
+        return MHD_YES;
+    }
+
+    if (*upload_size != 0) {
+        *upload_size = 0;
+        return MHD_YES;
+    }
+
+    return dispatch(c->d, conn, url, method);
+}
+
+
+static int
+listen_socket(control_t *c)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    mode_t mask;
+    int rc;
+
+    if (fd == -1) {
+        return -1;
+    }
+
+    memcpy(addr.sun_path, c->path, sizeof(addr.sun_path));
+    (void) unlink(c->path); /* ours: the lock is held */
+    mask = umask(0177);
+    rc = bind(fd, (struct sockaddr *) &addr, sizeof(addr));
+    umask(mask);
+
+    if (rc != 0 || listen(fd, 128) != 0) {
+        close(fd);
+        return -1;
+    }
+
+    return fd;
+}
+
+
+tier_rc_t
+control_start(daemon_t *d, control_t **ret)
+{
+    control_t *c = calloc(1, sizeof(*c));
+    int n, fd;
+
+    if (c == NULL) {
+        return TIER_ENOMEM;
+    }
+
+    c->d = d;
+    n = snprintf(c->path, sizeof(c->path), "%s/run/tier.sock", d->dir);
+
+    if (n < 0 || (size_t) n >= sizeof(c->path)) {
+        tier_log(&d->log, TIER_LOG_ERROR,
+                 "%s/run/tier.sock is longer than a socket's name may be "
+                 "(%zu bytes): use a shorter folder or a symbolic link",
+                 d->dir, sizeof(c->path) - 1);
+        free(c);
+        return TIER_EINVAL;
+    }
+
+    fd = listen_socket(c);
+
+    if (fd == -1) {
+        tier_log(&d->log, TIER_LOG_ERROR, "%s: %s", c->path, strerror(errno));
+        free(c);
+        return TIER_EIO;
+    }
+
+    c->mhd = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION
+            | MHD_USE_POLL,
+        0, NULL, NULL, on_request, c, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_END);
+
+    if (c->mhd == NULL) {
+        close(fd);
+        free(c);
+        return TIER_EIO;
+    }
+
+    *ret = c;
+    return TIER_OK;
+}
+
+
+void
+control_stop(control_t *control)
+{
+    if (control == NULL) {
+        return;
+    }
+
+    MHD_stop_daemon(control->mhd);
+    (void) unlink(control->path);
+    free(control);
+}

@@ -1,0 +1,396 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/daemon.h"
+
+#define IDLE_MS     20
+#define MAINTAIN_MS 5000
+#define CONFIG_MS   1000
+#define SCAN_LIMIT  20000u
+
+
+int64_t
+daemon_now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+static void
+log_stderr(void *ctx, tier_log_level_t level, const char *line)
+{
+    static const char *const names[] = { "error", "warn", "notice", "info",
+                                         "debug" };
+    char stamp[32];
+    time_t now = time(NULL);
+    struct tm tm;
+
+    (void) ctx;
+    gmtime_r(&now, &tm);
+    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    fprintf(stderr, "%s [%s] %s\n", stamp, names[level], line);
+}
+
+
+config_t *
+daemon_config(daemon_t *d)
+{
+    config_t *c;
+
+    pthread_mutex_lock(&d->lock);
+    c = d->config == NULL ? NULL : config_ref(d->config);
+    pthread_mutex_unlock(&d->lock);
+    return c;
+}
+
+
+static void
+reload_config(daemon_t *d)
+{
+    int64_t mtime = config_mtime_ns(d->dir);
+    config_t *fresh, *old;
+
+    if (mtime == 0 || (d->config != NULL && d->config->mtime_ns == mtime)) {
+        return;
+    }
+
+    if (config_load(d->dir, &d->log, &fresh) != TIER_OK) {
+        return;
+    }
+
+    pthread_mutex_lock(&d->lock);
+    old = d->config;
+    d->config = fresh;
+    pthread_mutex_unlock(&d->lock);
+    config_unref(old);
+
+    tier_log(&d->log, TIER_LOG_NOTICE, "policy loaded: %u accounts",
+             fresh->policy.naccounts);
+}
+
+
+/* ---- groups ----------------------------------------------------------- */
+
+static group_t *
+group_get(daemon_t *d, view_t account, view_t container)
+{
+    group_t *g;
+
+    for (g = d->groups; g != NULL; g = g->next) {
+        if (view_eq(view_of(g->account, g->account_len), account)
+            && view_eq(view_of(g->container, g->container_len), container))
+        {
+            return g;
+        }
+    }
+
+    if (account.len > LABEL_MAX || container.len > LABEL_MAX) {
+        return NULL;
+    }
+
+    g = calloc(1, sizeof(*g));
+
+    if (g == NULL) {
+        return NULL;
+    }
+
+    memcpy(g->account, account.ptr, account.len);
+    memcpy(g->container, container.ptr, container.len);
+    g->account_len = account.len;
+    g->container_len = container.len;
+    g->next = d->groups;
+    d->groups = g;
+    return g;
+}
+
+
+/* The first entry of a group says whether it can go on. */
+typedef struct look_s {
+    daemon_t *d;
+    int64_t now_ms;
+    uint64_t durable;
+    group_t *seen[256];
+    unsigned nseen;
+    bool any;
+} look_t;
+
+
+static bool
+seen_before(look_t *k, const group_t *g)
+{
+    for (unsigned i = 0; i < k->nseen; i++) {
+        if (k->seen[i] == g) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+static int
+look_at(void *ctx, const store_entry_t *e)
+{
+    look_t *k = ctx;
+    group_t *g;
+
+    if (e->number > k->durable) {
+        return 1;
+    }
+
+    g = group_get(k->d, e->account, e->container);
+
+    if (g == NULL || seen_before(k, g)) {
+        return 0;
+    }
+
+    k->seen[k->nseen++] = g;
+
+    if (!g->busy && !e->parked && g->not_before_ms <= k->now_ms) {
+        g->busy = true;
+        g->waiting = true;
+        k->any = true;
+    }
+
+    return k->nseen == sizeof(k->seen) / sizeof(k->seen[0]);
+}
+
+
+static void
+find_work(daemon_t *d, store_reader_t *reader)
+{
+    look_t k = { .d = d,
+                 .now_ms = daemon_now_ms(),
+                 .durable = store_durable(d->store) };
+
+    pthread_mutex_lock(&d->lock);
+
+    if (d->config != NULL
+        && store_queue_scan(reader, 0, SCAN_LIMIT, look_at, &k) < 0)
+    {
+        tier_log(&d->log, TIER_LOG_ERROR, "the queue cannot be read");
+    }
+
+    if (k.any) {
+        pthread_cond_broadcast(&d->work);
+    }
+
+    pthread_mutex_unlock(&d->lock);
+}
+
+
+/* ---- life ------------------------------------------------------------- */
+
+/* One daemon a store. */
+static bool
+take_lock(daemon_t *d)
+{
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s/run/tier.lock", d->dir);
+    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (d->lock_fd == -1) {
+        tier_log(&d->log, TIER_LOG_ERROR, "%s: %s", path, strerror(errno));
+        return false;
+    }
+
+    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        tier_log(&d->log, TIER_LOG_ERROR,
+                 "another blob-tier serves %s already; stop it first "
+                 "(blob-tier status %s tells what it does)",
+                 d->dir, d->dir);
+        return false;
+    }
+
+    return true;
+}
+
+
+static bool
+start_workers(daemon_t *d)
+{
+    for (; d->nworkers < DAEMON_WORKERS; d->nworkers++) {
+        if (pthread_create(&d->workers[d->nworkers], NULL, worker_main, d)
+            != 0) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+static void
+stop_workers(daemon_t *d)
+{
+    d->stop = true;
+    pthread_mutex_lock(&d->lock);
+    pthread_cond_broadcast(&d->work);
+    pthread_mutex_unlock(&d->lock);
+
+    for (unsigned i = 0; i < d->nworkers; i++) {
+        pthread_join(d->workers[i], NULL);
+    }
+}
+
+
+/* Upkeep has a thread of its own: a checkpoint must not hold up write-back. */
+static void *
+maintain_main(void *data)
+{
+    daemon_t *d = data;
+    int64_t next = 0;
+
+    while (!d->stop) {
+        if (daemon_now_ms() >= next) {
+            tier_rc_t rc = store_maintain(d->store, 0);
+
+            if (rc < 0 && rc != TIER_EBUSY) {
+                tier_log(&d->log, TIER_LOG_ERROR, "upkeep of the store: %s",
+                         tier_rc_name(rc));
+            }
+
+            next = daemon_now_ms() + (rc == TIER_AGAIN ? 0 : MAINTAIN_MS);
+        }
+
+        usleep(IDLE_MS * 1000);
+    }
+
+    return NULL;
+}
+
+
+static void
+loop(daemon_t *d, store_reader_t *reader, const sigset_t *signals)
+{
+    int64_t config_at = 0;
+
+    while (!d->stop) {
+        struct timespec wait = { 0, IDLE_MS * 1000000L };
+
+        if (daemon_now_ms() >= config_at) {
+            reload_config(d);
+            config_at = daemon_now_ms() + CONFIG_MS;
+        }
+
+        find_work(d, reader);
+
+        if (sigtimedwait(signals, NULL, &wait) > 0) {
+            d->stop = true;
+        }
+    }
+}
+
+
+/* The next start has less of the journal to read. */
+static void
+final_checkpoint(daemon_t *d)
+{
+    tier_rc_t rc = store_maintain(d->store, STORE_MAINTAIN_CHECKPOINT);
+
+    if (rc < 0) {
+        tier_log(&d->log, TIER_LOG_WARN, "no checkpoint at the end: %s",
+                 tier_rc_name(rc));
+    }
+}
+
+
+static void
+serve(daemon_t *d, const sigset_t *signals)
+{
+    store_reader_t *reader = NULL;
+    control_t *control = NULL;
+    pthread_t maintain;
+
+    if (store_reader_open(d->store, &reader) != TIER_OK
+        || control_start(d, &control) != TIER_OK || !start_workers(d)
+        || pthread_create(&maintain, NULL, maintain_main, d) != 0)
+    {
+        tier_log(&d->log, TIER_LOG_ERROR, "cannot start");
+        stop_workers(d);
+        control_stop(control);
+        store_reader_close(reader);
+        return;
+    }
+
+    tier_log(&d->log, TIER_LOG_NOTICE, "serving %s", d->dir);
+    loop(d, reader, signals);
+    tier_log(&d->log, TIER_LOG_NOTICE, "stopping");
+
+    control_stop(control);
+    stop_workers(d);
+    pthread_join(maintain, NULL);
+    final_checkpoint(d);
+    store_reader_close(reader);
+}
+
+
+static void
+forget_groups(daemon_t *d)
+{
+    while (d->groups != NULL) {
+        group_t *g = d->groups;
+
+        d->groups = g->next;
+        free(g);
+    }
+}
+
+
+int
+daemon_serve(const char *dir, bool debug)
+{
+    daemon_t d = { .dir = dir, .lock_fd = -1 };
+    store_opts_t opts = { 0 };
+    sigset_t signals;
+    int status = 1;
+
+    d.log = (tier_log_t){ log_stderr, NULL,
+                          debug ? TIER_LOG_DEBUG : TIER_LOG_NOTICE };
+    d.started_ms = daemon_now_ms();
+    pthread_mutex_init(&d.lock, NULL);
+    pthread_cond_init(&d.work, NULL);
+
+    /* taken by sigtimedwait in the loop; blocked in every thread */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    sigdelset(&signals, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+
+    opts.log = &d.log;
+
+    if (origin_global_init() != TIER_OK
+        || store_open(dir, &opts, &d.store) != TIER_OK)
+    {
+        tier_log(&d.log, TIER_LOG_ERROR, "cannot open the store %s", dir);
+        return 1;
+    }
+
+    if (take_lock(&d)) {
+        serve(&d, &signals);
+        status = d.stop ? 0 : 1;
+    }
+
+    store_close(d.store);
+    config_unref(d.config);
+    forget_groups(&d);
+
+    if (d.lock_fd != -1) {
+        close(d.lock_fd);
+    }
+
+    return status;
+}

@@ -1,0 +1,84 @@
+#ifndef CMD_DAEMON_H
+#define CMD_DAEMON_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "cmd/config.h"
+#include "store/store.h"
+
+/*
+ * blob-tier serve. The main thread looks for order groups with queued commits
+ * and hands each to a worker; a worker carries its group's commits one after
+ * the other until nothing is left, an entry is parked or the origin asks for
+ * time. All state that matters is in the store: the daemon may die anywhere.
+ */
+#define DAEMON_WORKERS 16
+#define DAEMON_LANES   8 /* blocks of one commit under way at once */
+#define LABEL_MAX      STORE_LABEL_MAX
+
+typedef struct group_s {
+    char account[LABEL_MAX];
+    char container[LABEL_MAX];
+    size_t account_len, container_len;
+    bool busy;      /* a worker has it, or it waits for one */
+    bool waiting;   /* in the line for a worker */
+    unsigned fails; /* in a row */
+    int64_t not_before_ms;
+    struct group_s *next;
+} group_t;
+
+typedef struct daemon_s {
+    store_t *store;
+    const char *dir;
+    tier_log_t log;
+    pthread_mutex_t lock; /* config, groups */
+    pthread_cond_t work;
+    config_t *config;
+    group_t *groups;
+    _Atomic bool stop;
+    int lock_fd;
+    pthread_t workers[DAEMON_WORKERS];
+    unsigned nworkers;
+
+    _Atomic uint64_t carried;
+    _Atomic uint64_t carried_bytes;
+    _Atomic uint64_t failed_attempts;
+    _Atomic uint64_t conflicts;
+    int64_t started_ms;
+} daemon_t;
+
+int64_t daemon_now_ms(void);
+/* A reference to the configuration, or NULL while there is none. */
+config_t *daemon_config(daemon_t *d);
+
+/* Runs until SIGTERM or SIGINT; the exit status. */
+int daemon_serve(const char *dir, bool debug);
+
+/* ---- worker.c ---- */
+void *worker_main(void *daemon);
+
+/* ---- control.c ---- */
+typedef struct control_s control_t;
+
+tier_rc_t control_start(daemon_t *d, control_t **ret);
+void control_stop(control_t *control);
+
+/* ---- listing.c: GET /list ---- */
+typedef struct listing_s {
+    view_t account, container, prefix, delimiter, marker, endpoint;
+    view_t include;
+    view_t max_results; /* text; null: not sent */
+} listing_t;
+
+/* The finished document of a merged listing, or of the error, into w; the HTTP
+ * status, and in *ret_code the x-ms-error-code or NULL. */
+unsigned listing_make(daemon_t *d, const listing_t *l, writer_t *w,
+                      const char **ret_code);
+
+/* ---- report.c ---- */
+void report_status(store_reader_t *reader, const daemon_t *d, bool json,
+                   writer_t *w);
+void report_queue(store_reader_t *reader, bool json, writer_t *w);
+
+#endif

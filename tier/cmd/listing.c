@@ -1,0 +1,331 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cmd/daemon.h"
+#include "proto/xml_out.h"
+#include "sync/merge.h"
+
+#define PAGE_BODY_MAX (256u << 20)
+
+typedef struct listing_run_s {
+    daemon_t *d;
+    store_reader_t *reader;
+    origin_conn_t *conn;
+    const origin_t *origin;
+    const listing_t *l;
+    uint64_t incarnation; /* 0: no record of the container here */
+    bool metadata;
+    bool uncommitted;
+    writer_t *w;
+    origin_answer_t *answer;
+    uint64_t seen;
+} listing_run_t;
+
+
+static void
+put_param(writer_t *w, const char *name, view_t value)
+{
+    if (value.len == 0) {
+        return;
+    }
+
+    writer_puts(w, "&");
+    writer_puts(w, name);
+    writer_puts(w, "=");
+    proto_uri_encode(w, value, false);
+}
+
+
+static tier_rc_t
+page_error(const listing_run_t *run)
+{
+    switch (run->answer->class_) {
+    case ORIGIN_NOT_FOUND:
+        return TIER_NOT_FOUND;
+    case ORIGIN_PERMANENT:
+        return TIER_EINVAL;
+    default:
+        tier_log(&run->d->log, TIER_LOG_WARN, "listing the origin: %s",
+                 run->answer->text);
+        return TIER_EORIGIN;
+    }
+}
+
+
+static tier_rc_t
+run_page(void *ctx, view_t prefix, view_t delimiter, view_t marker,
+         unsigned max, origin_page_t *ret)
+{
+    listing_run_t *run = ctx;
+    uint8_t query[16 * 1024];
+    origin_req_t req = { .method = "GET",
+                         .container = run->l->container,
+                         .timeout_s = 120 };
+    char number[16];
+    writer_t q, body;
+    tier_rc_t rc;
+
+    writer_init_fixed(&q, query, sizeof(query));
+    writer_puts(&q, "restype=container&comp=list");
+    put_param(&q, "prefix", prefix);
+    put_param(&q, "delimiter", delimiter);
+    put_param(&q, "marker", marker);
+    snprintf(number, sizeof(number), "%u", max);
+    put_param(&q, "maxresults", view_str(number));
+
+    if (run->metadata) {
+        put_param(&q, "include", VIEW("metadata"));
+    }
+
+    writer_init_grow(&body, PAGE_BODY_MAX, NULL, NULL);
+    req.query = writer_view(&q);
+    req.body = &body;
+    rc = origin_request(run->conn, run->origin, &req, run->answer);
+
+    if (rc == TIER_OK && run->answer->class_ != ORIGIN_OK) {
+        rc = page_error(run);
+
+    } else if (rc == TIER_OK) {
+        rc = writer_ok(&body) ? origin_page_parse(writer_view(&body), ret)
+                              : body.rc;
+
+        if (rc == TIER_EINVAL) {
+            tier_log(&run->d->log, TIER_LOG_ERROR,
+                     "the origin's listing cannot be read");
+            rc = TIER_EORIGIN;
+        }
+    }
+
+    writer_free(&body);
+    return rc;
+}
+
+
+static tier_rc_t
+run_scan(void *ctx, const store_scan_t *scan, store_blob_fn fn, void *fn_ctx)
+{
+    listing_run_t *run = ctx;
+    uint64_t seen = 0;
+    tier_rc_t rc;
+
+    if (run->incarnation == 0) {
+        return TIER_END;
+    }
+
+    rc = store_blob_scan(run->reader, run->incarnation, scan, fn, fn_ctx,
+                         &seen);
+
+    if (seen > run->seen) {
+        run->seen = seen;
+    }
+
+    return rc;
+}
+
+
+static bool
+run_is_tombstone(void *ctx, view_t name)
+{
+    listing_run_t *run = ctx;
+    uint8_t *buf = malloc(STORE_RECORD_MAX);
+    store_blob_t blob;
+    writer_t scratch;
+    bool dead = false;
+
+    if (buf == NULL || run->incarnation == 0) {
+        free(buf);
+        return false;
+    }
+
+    writer_init_fixed(&scratch, buf, STORE_RECORD_MAX);
+    dead = store_blob_get(run->reader, run->incarnation, name, &scratch, &blob)
+            == TIER_OK
+        && blob.state == STORE_TOMBSTONE;
+    free(buf);
+    return dead;
+}
+
+
+static void
+run_emit(void *ctx, view_t name, bool prefix, bool uncommitted,
+         const blob_props_t *props)
+{
+    listing_run_t *run = ctx;
+    proto_list_blob_t blob = { .name = name,
+                               .props = props,
+                               .uncommitted = uncommitted,
+                               .metadata = run->metadata };
+
+    if (prefix) {
+        proto_xml_blob_prefix(run->w, name);
+
+    } else {
+        proto_xml_blob(run->w, &blob);
+    }
+}
+
+
+static bool
+includes(view_t include, const char *word)
+{
+    for (size_t from = 0; from < include.len;) {
+        size_t to = view_find(include, ',', from);
+
+        if (view_eq_ci(view_trim(view_sub(include, from, to - from)),
+                       view_str(word))) {
+            return true;
+        }
+
+        from = to + 1;
+    }
+
+    return false;
+}
+
+
+static unsigned
+fail(writer_t *w, proto_err_t err, const char **ret_code)
+{
+    proto_fault_t fault = { .err = err };
+    const proto_error_row_t *row = proto_error_row(err);
+
+    writer_reset(w);
+    proto_error_xml(w, &fault, VIEW("00000000-0000-0000-0000-000000000000"),
+                    time(NULL));
+    *ret_code = row->code;
+    return row->status;
+}
+
+
+static proto_err_t
+error_of(tier_rc_t rc)
+{
+    switch (rc) {
+    case TIER_NOT_FOUND:
+        return PROTO_ERR_CONTAINER_NOT_FOUND;
+    case TIER_EINVAL:
+        return PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE;
+    case TIER_EORIGIN:
+    case TIER_ENOMEM:
+        return PROTO_ERR_SERVER_BUSY;
+    default:
+        return PROTO_ERR_INTERNAL_ERROR;
+    }
+}
+
+
+/* The container's incarnation here, 0 if it has no record. */
+static tier_rc_t
+find_container(listing_run_t *run)
+{
+    uint8_t *buf = malloc(STORE_RECORD_MAX);
+    store_container_t c;
+    writer_t scratch;
+    tier_rc_t rc;
+
+    if (buf == NULL) {
+        return TIER_ENOMEM;
+    }
+
+    writer_init_fixed(&scratch, buf, STORE_RECORD_MAX);
+    rc = store_container_get(run->reader, run->l->account, run->l->container,
+                             &scratch, &c);
+    run->incarnation = rc == TIER_OK ? c.incarnation : 0;
+    free(buf);
+    return rc < 0 ? rc : TIER_OK;
+}
+
+
+static tier_rc_t
+run_listing(listing_run_t *run)
+{
+    const listing_t *l = run->l;
+    sync_merge_env_t env = { .ctx = run,
+                             .page = run_page,
+                             .scan = run_scan,
+                             .is_tombstone = run_is_tombstone,
+                             .emit = run_emit };
+    sync_list_t list = { .prefix = l->prefix.len != 0 ? l->prefix : VIEW_NULL,
+                         .delimiter = l->delimiter,
+                         .marker = l->marker,
+                         .max = 5000,
+                         .metadata = run->metadata,
+                         .uncommitted = run->uncommitted };
+    proto_list_t echo = { .endpoint = l->endpoint,
+                          .container = l->container,
+                          .prefix = l->prefix,
+                          .marker = l->marker,
+                          .delimiter = l->delimiter };
+    uint8_t marker[24 * 1024];
+    writer_t next;
+    uint64_t max = 0;
+    tier_rc_t rc;
+
+    if (l->max_results.len != 0) {
+        if (!view_to_u64(l->max_results, &max) || max == 0) {
+            return TIER_EINVAL;
+        }
+
+        echo.max_results = max;
+        list.max = max < 5000 ? (unsigned) max : 5000;
+    }
+
+    rc = find_container(run);
+
+    if (rc != TIER_OK) {
+        return rc;
+    }
+
+    writer_init_fixed(&next, marker, sizeof(marker));
+    proto_xml_blobs_begin(run->w, &echo);
+    rc = sync_merge_list(&env, &list, &next);
+    proto_xml_blobs_end(run->w, writer_view(&next));
+
+    if (rc == TIER_OK && run->seen > store_durable(run->d->store)) {
+        rc = store_wait_durable(run->d->store, run->seen);
+    }
+
+    return rc == TIER_OK && !writer_ok(run->w) ? run->w->rc : rc;
+}
+
+
+unsigned
+listing_make(daemon_t *d, const listing_t *l, writer_t *w,
+             const char **ret_code)
+{
+    listing_run_t run = { .d = d, .l = l, .w = w };
+    config_t *config = daemon_config(d);
+    tier_rc_t rc;
+
+    *ret_code = NULL;
+
+    if (config != NULL) {
+        run.origin = config_origin(config, l->account);
+    }
+
+    if (run.origin == NULL) {
+        config_unref(config);
+        return fail(w, PROTO_ERR_SERVER_BUSY, ret_code);
+    }
+
+    run.metadata = includes(l->include, "metadata");
+    run.uncommitted = includes(l->include, "uncommittedblobs");
+    run.answer = malloc(sizeof(*run.answer));
+    rc = run.answer == NULL ? TIER_ENOMEM : origin_conn_new(&run.conn);
+
+    if (rc == TIER_OK) {
+        rc = store_reader_open(d->store, &run.reader);
+    }
+
+    if (rc == TIER_OK) {
+        rc = run_listing(&run);
+    }
+
+    store_reader_close(run.reader);
+    origin_conn_free(run.conn);
+    free(run.answer);
+    config_unref(config);
+
+    return rc == TIER_OK ? 200 : fail(w, error_of(rc), ret_code);
+}

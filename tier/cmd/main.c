@@ -1,0 +1,8 @@
+#include "cmd/verbs.h"
+
+
+int
+main(int argc, char **argv)
+{
+    return verbs_main(argc, argv);
+}

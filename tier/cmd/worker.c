@@ -1,0 +1,355 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cmd/daemon.h"
+#include "sync/carry.h"
+
+
+typedef struct worker_s {
+    daemon_t *d;
+    store_reader_t *reader;
+    origin_conn_t *conn[DAEMON_LANES];
+    const origin_t *origin;
+    config_t *config;
+    uint8_t *scratch;
+} worker_t;
+
+
+/* ---- what carrying needs ---------------------------------------------- */
+
+static tier_rc_t
+env_request(void *ctx, unsigned lane, const origin_req_t *req,
+            origin_answer_t *ret)
+{
+    worker_t *w = ctx;
+
+    if (w->conn[lane] == NULL && origin_conn_new(&w->conn[lane]) != TIER_OK) {
+        return TIER_ENOMEM;
+    }
+
+    return origin_request(w->conn[lane], w->origin, req, ret);
+}
+
+
+static tier_rc_t
+env_extents(void *ctx, uint64_t content, uint64_t offset, store_extent_t *ret,
+            unsigned max, unsigned *ret_n)
+{
+    worker_t *w = ctx;
+
+    return store_extents_get(w->reader, content, offset, UINT64_MAX - offset,
+                             ret, max, ret_n);
+}
+
+
+static int
+env_open_file(void *ctx, store_file_kind_t kind, uint64_t file)
+{
+    const worker_t *w = ctx;
+    char path[STORE_PATH_MAX];
+
+    if (store_file_path(w->d->store, kind, file, path, sizeof(path))
+        != TIER_OK) {
+        return -1;
+    }
+
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+
+typedef struct lane_s {
+    pthread_t thread;
+    void (*fn)(void *job, unsigned i, unsigned lane);
+    void *job;
+    _Atomic unsigned *next;
+    unsigned n;
+    unsigned lane;
+} lane_t;
+
+
+static void *
+lane_main(void *data)
+{
+    lane_t *l = data;
+
+    for (unsigned i; (i = atomic_fetch_add(l->next, 1)) < l->n;) {
+        l->fn(l->job, i, l->lane);
+    }
+
+    return NULL;
+}
+
+
+static void
+env_parallel(void *ctx, unsigned n,
+             void (*fn)(void *job, unsigned i, unsigned lane), void *job)
+{
+    lane_t lanes[DAEMON_LANES];
+    _Atomic unsigned next = 0;
+    unsigned started = 1;
+
+    (void) ctx;
+
+    for (unsigned i = 0; i < DAEMON_LANES; i++) {
+        lanes[i] =
+            (lane_t){ .fn = fn, .job = job, .next = &next, .n = n, .lane = i };
+    }
+
+    for (; started < DAEMON_LANES && started < n; started++) {
+        if (pthread_create(&lanes[started].thread, NULL, lane_main,
+                           &lanes[started])
+            != 0)
+        {
+            break;
+        }
+    }
+
+    (void) lane_main(&lanes[0]);
+
+    for (unsigned i = 1; i < started; i++) {
+        pthread_join(lanes[i].thread, NULL);
+    }
+}
+
+
+/* ---- outcomes --------------------------------------------------------- */
+
+static uint64_t
+random_u64(void)
+{
+    uint64_t n = 0;
+
+    (void) getrandom(&n, sizeof(n), 0);
+    return n;
+}
+
+
+static bool
+commit_outcome(worker_t *w, const store_entry_t *e, const sync_outcome_t *out)
+{
+    static const store_kind_t kinds[] = { [SYNC_DONE] = STORE_WB_DONE,
+                                          [SYNC_CONFLICT] = STORE_WB_CONFLICT,
+                                          [SYNC_PARK] = STORE_WB_PARK,
+                                          [SYNC_LATER] = STORE_WB_ATTEMPT };
+    store_change_t change = {
+        .kind = kinds[out->verdict],
+        .account = e->account,
+        .container = e->container,
+        .name = e->name,
+        .incarnation = e->incarnation,
+        .if_number = e->number,
+        .origin_last_modified_s = out->last_modified_s,
+        .error = view_str(out->text),
+    };
+    store_change_t *one[1] = { &change };
+
+    if (out->verdict == SYNC_DONE) {
+        change.origin_etag = view_of(out->etag, out->etag_len);
+    }
+
+    store_commit(w->d->store, one, 1);
+
+    if (change.rc != TIER_OK) {
+        tier_log(&w->d->log, TIER_LOG_ERROR,
+                 "commit %llu: its outcome cannot be stored: %s",
+                 (unsigned long long) e->number, tier_rc_name(change.rc));
+    }
+
+    return change.rc == TIER_OK;
+}
+
+
+static void
+log_outcome(worker_t *w, const store_entry_t *e, const sync_outcome_t *out,
+            unsigned fails)
+{
+    tier_log_level_t level = out->verdict == SYNC_DONE ? TIER_LOG_DEBUG
+                           : out->verdict == SYNC_LATER && fails > 1
+                               ? TIER_LOG_INFO
+                               : TIER_LOG_WARN;
+    static const char *const names[] = { "carried", "conflict", "parked",
+                                         "again later" };
+
+    tier_log(&w->d->log, level, "commit %llu %.*s/%.*s/%.*s: %s%s%s",
+             (unsigned long long) e->number, (int) e->account.len,
+             (const char *) e->account.ptr, (int) e->container.len,
+             (const char *) e->container.ptr, (int) e->name.len,
+             (const char *) e->name.ptr, names[out->verdict],
+             out->text[0] != 0 ? ": " : "", out->text);
+}
+
+
+static void
+count(worker_t *w, const store_entry_t *e, const sync_outcome_t *out)
+{
+    daemon_t *d = w->d;
+
+    switch (out->verdict) {
+    case SYNC_DONE:
+        d->carried++;
+
+        if (e->kind == STORE_Q_PUT || e->kind == STORE_Q_BLOCK_LIST) {
+            d->carried_bytes += e->props.content_length;
+        }
+
+        break;
+
+    case SYNC_CONFLICT:
+        d->conflicts++;
+        break;
+
+    default:
+        d->failed_attempts++;
+    }
+}
+
+
+/* ---- a group ---------------------------------------------------------- */
+
+/* The group's next commit. False: nothing, not durable yet, or parked. */
+static bool
+next_entry(worker_t *w, const group_t *g, store_entry_t *ret)
+{
+    view_t account = view_of(g->account, g->account_len);
+    view_t container = view_of(g->container, g->container_len);
+    uint64_t lowest = 0;
+    writer_t scratch;
+
+    if (store_dirty_upto(w->reader, account, container, VIEW_NULL, NULL,
+                         &lowest)
+            != TIER_OK
+        || lowest == 0 || lowest > store_durable(w->d->store))
+    {
+        return false;
+    }
+
+    writer_init_fixed(&scratch, w->scratch, STORE_RECORD_MAX);
+
+    return store_queue_get(w->reader, lowest, &scratch, ret) == TIER_OK
+        && !ret->parked;
+}
+
+
+/* True: go on with the group's next commit. */
+static bool
+carry_one(worker_t *w, group_t *g, const store_entry_t *e)
+{
+    const policy_account_t *account =
+        policy_account(&w->config->policy, e->account);
+    sync_env_t env = { .ctx = w,
+                       .request = env_request,
+                       .extents = env_extents,
+                       .open_file = env_open_file,
+                       .parallel = env_parallel,
+                       .edge_id = store_uuid(w->d->store),
+                       .log = &w->d->log };
+    sync_outcome_t out;
+
+    w->origin = config_origin(w->config, e->account);
+
+    if (account == NULL || w->origin == NULL) {
+        g->not_before_ms = daemon_now_ms() + 5000;
+        tier_log(&w->d->log, TIER_LOG_WARN,
+                 "commit %llu: account %.*s has no origin in the "
+                 "configuration: it waits",
+                 (unsigned long long) e->number, (int) e->account.len,
+                 (const char *) e->account.ptr);
+        return false;
+    }
+
+    sync_carry(&env, e, policy_lookup(account, e->container, e->name).conflict,
+               &out);
+    g->fails = out.verdict == SYNC_LATER ? g->fails + 1 : 0;
+    log_outcome(w, e, &out, g->fails);
+    count(w, e, &out);
+
+    if (out.verdict == SYNC_LATER) {
+        g->not_before_ms = daemon_now_ms()
+                         + (int64_t) sync_backoff_ms(
+                               g->fails, out.retry_after_s, random_u64());
+    }
+
+    return commit_outcome(w, e, &out) && out.verdict != SYNC_LATER
+        && out.verdict != SYNC_PARK;
+}
+
+
+static void
+run_group(worker_t *w, group_t *g)
+{
+    store_entry_t e;
+
+    w->config = daemon_config(w->d);
+
+    while (w->config != NULL && !w->d->stop && next_entry(w, g, &e)
+           && carry_one(w, g, &e))
+    {
+        if (config_mtime_ns(w->d->dir) != w->config->mtime_ns) {
+            break; /* the rest under the new policy */
+        }
+    }
+
+    config_unref(w->config);
+    w->config = NULL;
+}
+
+
+static group_t *
+take_group(daemon_t *d)
+{
+    group_t *g = NULL;
+
+    pthread_mutex_lock(&d->lock);
+
+    while (!d->stop) {
+        for (g = d->groups; g != NULL && !g->waiting; g = g->next) {
+            /* the first that waits */
+        }
+
+        if (g != NULL) {
+            g->waiting = false;
+            break;
+        }
+
+        pthread_cond_wait(&d->work, &d->lock);
+    }
+
+    pthread_mutex_unlock(&d->lock);
+    return d->stop ? NULL : g;
+}
+
+
+void *
+worker_main(void *data)
+{
+    worker_t w = { .d = data };
+    group_t *g;
+
+    w.scratch = malloc(STORE_RECORD_MAX);
+
+    if (w.scratch == NULL
+        || store_reader_open(w.d->store, &w.reader) != TIER_OK) {
+        tier_log(&w.d->log, TIER_LOG_ERROR, "a worker cannot start");
+        free(w.scratch);
+        return NULL;
+    }
+
+    while ((g = take_group(w.d)) != NULL) {
+        run_group(&w, g);
+
+        pthread_mutex_lock(&w.d->lock);
+        g->busy = false;
+        pthread_mutex_unlock(&w.d->lock);
+    }
+
+    for (unsigned i = 0; i < DAEMON_LANES; i++) {
+        origin_conn_free(w.conn[i]);
+    }
+
+    store_reader_close(w.reader);
+    free(w.scratch);
+    return NULL;
+}
