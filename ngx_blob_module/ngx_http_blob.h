@@ -138,6 +138,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t pass;   /* a location of this server has blob_pass */
+    ngx_uint_t origin; /* ... of an account with an origin */
     void *origin_data; /* G2's: the named locations */
 } ngx_http_blob_srv_conf_t;
 
@@ -218,6 +219,7 @@ struct ngx_http_blob_ctx_s {
     unsigned own_reply:1;    /* headers were composed here: filters pass it */
     unsigned keep_headers:1; /* an error keeps those already added */
     unsigned resolved:1;     /* the origin was asked for the container */
+    unsigned looked_again:1; /* a file had gone, see read.c */
     unsigned facts_asked:1;  /* ... for the blob, see fact_for_write */
 };
 
@@ -356,6 +358,13 @@ ngx_int_t ngx_http_blob_read_headers(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx,
                                      const blob_props_t *props, uint64_t off,
                                      uint64_t len, bool partial);
+
+/* A refusal with what it has to say of the blob (304, 416). */
+ngx_int_t ngx_http_blob_read_refuse(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx, proto_err_t err,
+                                    const blob_props_t *props);
+/* scheme://host[/account]/ as the client wrote it, for documents. */
+view_t ngx_http_blob_endpoint(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 
 /* ---- handler.c -------------------------------------------------------- */
 

@@ -31,6 +31,7 @@ typedef struct {
     uint8_t md5[MD5_LEN];
     uint64_t crc64;
     /* window */
+    bool primed; /* filled, not sent yet */
     ngx_buf_t *bufs;
     ngx_chain_t *links;
     store_extent_t *extents;
@@ -44,6 +45,9 @@ static ngx_int_t ngx_http_blob_read_answer(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_read_window(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_window_first(ngx_http_request_t *r,
+                                            ngx_http_blob_ctx_t *ctx,
+                                            ngx_http_blob_rd_t *rd);
 static ngx_int_t ngx_http_blob_container_resolved(ngx_http_request_t *r,
                                                   ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_late_fail(ngx_http_request_t *r,
@@ -236,7 +240,7 @@ ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx, const blob_props_t *props,
 }
 
 /* A 304 or 416 says what the blob is, too. */
-static ngx_int_t
+ngx_int_t
 ngx_http_blob_read_refuse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                           proto_err_t err, const blob_props_t *props)
 {
@@ -484,6 +488,7 @@ static ngx_int_t
 ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_rd_t *rd = ctx->op_data;
+    ngx_int_t rc;
 
     rd->body = r->method != NGX_HTTP_HEAD && ctx->op->id == PROTO_OP_GET_BLOB
             && rd->len > 0;
@@ -492,10 +497,23 @@ ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_digest_start(r, ctx, rd);
     }
 
-    if (rd->body && rd->len <= BLOB_SMALL_READ
-        && ngx_http_blob_read_memory(r, ctx, rd) == NGX_ERROR)
-    {
-        return NGX_ERROR;
+    if (rd->body) {
+        rc = rd->len <= BLOB_SMALL_READ ? ngx_http_blob_read_memory(r, ctx, rd)
+                                        : NGX_DECLINED;
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_blob_window_first(r, ctx, rd);
+        }
+
+        /* a file may have gone since the lookup: the record knows where the
+         * bytes are now */
+        if (rc == NGX_ERROR && !ctx->looked_again) {
+            ctx->looked_again = 1;
+            return ngx_http_blob_goto(ctx, &ngx_http_blob_step_read_found);
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return ngx_http_blob_read_answer(r, ctx);
@@ -534,7 +552,7 @@ ngx_http_blob_read_answer(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     ngx_http_blob_own_reply(r, ctx);
-    r->headers_out.content_length_n = (off_t) rd->len;
+    r->headers_out.content_length_n = (off_t) rd->range.len;
 
     rc = ngx_http_discard_request_body(r);
     if (rc == NGX_OK) {
@@ -544,14 +562,6 @@ ngx_http_blob_read_answer(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_finish(r, ctx, NGX_ERROR);
     }
 
-    rd->bufs = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_buf_t));
-    rd->links = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_chain_t));
-    rd->extents =
-        ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(store_extent_t));
-    if (rd->bufs == NULL || rd->links == NULL || rd->extents == NULL) {
-        return NGX_ERROR;
-    }
-
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_read_window);
 }
 
@@ -559,7 +569,7 @@ ngx_http_blob_read_answer(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
 static ngx_int_t
 ngx_http_blob_window_fill(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                          ngx_http_blob_rd_t *rd, unsigned *ret_n)
+                          ngx_http_blob_rd_t *rd)
 {
     ngx_file_t *shared, *file = NULL;
     uint64_t skip, len;
@@ -613,8 +623,23 @@ ngx_http_blob_window_fill(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     b->last_in_chain = 1;
     b->last_buf = rd->len == 0;
     b->flush = rd->len != 0;
-    *ret_n = n;
     return NGX_OK;
+}
+
+static ngx_int_t
+ngx_http_blob_window_first(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           ngx_http_blob_rd_t *rd)
+{
+    rd->bufs = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_buf_t));
+    rd->links = ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(ngx_chain_t));
+    rd->extents =
+        ngx_palloc(r->pool, BLOB_READ_WINDOW * sizeof(store_extent_t));
+    if (rd->bufs == NULL || rd->links == NULL || rd->extents == NULL) {
+        return NGX_ERROR;
+    }
+
+    rd->primed = true;
+    return ngx_http_blob_window_fill(r, ctx, rd);
 }
 
 static ngx_int_t
@@ -672,14 +697,14 @@ static ngx_int_t
 ngx_http_blob_read_window(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_rd_t *rd = ctx->op_data;
-    unsigned n;
     ngx_int_t rc;
 
-    if (ngx_http_blob_window_fill(r, ctx, rd, &n) != NGX_OK) {
+    if (!rd->primed && ngx_http_blob_window_fill(r, ctx, rd) != NGX_OK) {
         /* gone in the middle: cut, the client asks again */
         return ngx_http_blob_finish(r, ctx, NGX_ERROR);
     }
 
+    rd->primed = false;
     rc = ngx_http_output_filter(r, rd->links);
 
     if (rc == NGX_ERROR || rd->len == 0) {
