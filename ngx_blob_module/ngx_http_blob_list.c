@@ -219,7 +219,7 @@ ngx_http_blob_ls_task(void *data, const tier_log_t *log)
 /* ---- listings --------------------------------------------------------- */
 
 /* Where clients reach the account: of the request itself. */
-static view_t
+view_t
 ngx_http_blob_endpoint(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     size_t cap = ctx->host.len + ctx->account->name.len + 16;

@@ -315,6 +315,25 @@ ngx_http_blob_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     return NGX_CONF_OK;
 }
 
+/* The server needs the ways to an origin. */
+static void
+ngx_http_blob_conf_origin_used(ngx_conf_t *cf, ngx_http_blob_main_conf_t *bmcf,
+                               ngx_http_blob_loc_conf_t *blcf)
+{
+    ngx_http_blob_account_t **account = bmcf->accounts.elts;
+    ngx_http_blob_srv_conf_t *bscf;
+    ngx_uint_t i;
+
+    bscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_blob_module);
+
+    for (i = 0; i < bmcf->accounts.nelts; i++) {
+        if (account[i]->origin.len
+            && (blcf->account == NULL || blcf->account == account[i])) {
+            bscf->origin = 1;
+        }
+    }
+}
+
 /* Core's configuration of the location is merged already. */
 static char *
 ngx_http_blob_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
@@ -343,6 +362,8 @@ ngx_http_blob_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
             return NGX_CONF_ERROR;
         }
     }
+
+    ngx_http_blob_conf_origin_used(cf, bmcf, blcf);
 
     /* The operation's own limit holds, and only after authorisation. */
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);

@@ -25,8 +25,9 @@
 #define BLOB_ORIGIN_VERSION    "2023-11-03"
 #define BLOB_ORIGIN_HEADERS    64 /* of a request of our own */
 #define BLOB_FLUSH_DEADLINE_MS 30000
-#define BLOB_FORWARD_BODY_MAX  (64 * 1024) /* of a mutating forward's answer */
-#define BLOB_FENCE_MS          (10 * 60 * 1000)
+#define BLOB_FORWARD_BODY_MAX  (64 * 1024) /* of a mutating forward's answer  \
+                                            */
+#define BLOB_FENCE_MS (10 * 60 * 1000)
 
 /* An account's origin, made at configuration: account->origin_data. */
 typedef struct {
@@ -77,7 +78,8 @@ typedef struct {
     view_t code;       /* x-ms-error-code */
     proto_header_t *hdrs;
     unsigned nhdrs;
-    unsigned done : 1;
+    unsigned done:1;
+    unsigned failed:1; /* it ended with an error */
 } ngx_http_blob_sub_t;
 
 typedef struct ngx_http_blob_slices_s ngx_http_blob_slices_t;
@@ -95,10 +97,14 @@ typedef struct {
     bool has_fact;
     tier_rc_t task_rc;
     store_change_t change;
+    const ngx_http_blob_step_t *after;
 
     /* reads */
     blob_props_t props; /* as the client sees them */
     view_t origin_etag;
+    uint64_t off;
+    uint64_t len;
+    bool partial;
     bool force; /* believe neither fact nor record */
     ngx_uint_t tries;
     ngx_http_blob_slices_t *slices;
@@ -110,6 +116,10 @@ typedef struct {
 
 ngx_http_blob_way_t *ngx_http_blob_way(ngx_http_blob_ctx_t *ctx);
 ngx_http_blob_ways_t *ngx_http_blob_ways(ngx_http_request_t *r);
+
+/* A read from its beginning: what is known of the blob, then its bytes. */
+ngx_int_t ngx_http_blob_read_know(ngx_http_request_t *r,
+                                  ngx_http_blob_ctx_t *ctx);
 
 static inline ngx_http_blob_lake_t *
 ngx_http_blob_lake(ngx_http_blob_ctx_t *ctx)
@@ -162,26 +172,35 @@ int64_t ngx_http_blob_now_ms(void);
 
 /* ---- slice.c ---------------------------------------------------------- */
 
-/* way->props, way->origin_etag say what; conditions, range, bytes. */
+/* Bytes way->off, way->len of the content that way->props and
+ * way->origin_etag tell of; conditions and range are settled. */
 ngx_int_t ngx_http_blob_slices(ngx_http_request_t *r,
                                ngx_http_blob_ctx_t *ctx);
 /* From the filters, for subrequests of kind BLOB_CTX_SLICE. */
 ngx_int_t ngx_http_blob_slice_header(ngx_http_request_t *sr,
                                      ngx_http_blob_sub_t *sub);
 ngx_int_t ngx_http_blob_slice_body(ngx_http_request_t *sr,
-                                   ngx_http_blob_sub_t *sub, ngx_chain_t *in,
-                                   ngx_http_output_body_filter_pt next);
+                                   ngx_http_blob_sub_t *sub, ngx_chain_t *in);
 
 /* ---- forward.c -------------------------------------------------------- */
 
 /* From the filters, for a client's request that went out. NGX_DECLINED: the
- * answer is not the origin's, nginx raised it. */
+ * answer is not the origin's, or nothing for the client. */
 ngx_int_t ngx_http_blob_forward_header(ngx_http_request_t *r,
-                                       ngx_http_blob_ctx_t *ctx,
-                                       ngx_http_output_header_filter_pt next);
+                                       ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_forward_body(ngx_http_request_t *r,
-                                     ngx_http_blob_ctx_t *ctx, ngx_chain_t *in,
-                                     ngx_http_output_body_filter_pt next);
+                                     ngx_http_blob_ctx_t *ctx,
+                                     ngx_chain_t *in);
 bool ngx_http_blob_forwarding(ngx_http_blob_ctx_t *ctx);
+
+/* ---- filter.c --------------------------------------------------------- */
+
+ngx_int_t ngx_http_blob_next_header(ngx_http_request_t *r);
+ngx_int_t ngx_http_blob_next_body(ngx_http_request_t *r, ngx_chain_t *in);
+/* Sends the header of an error in place of the one at hand; its document
+ * replaces the body. From the header filter. */
+ngx_int_t ngx_http_blob_error_replace(ngx_http_request_t *r,
+                                      ngx_http_blob_ctx_t *ctx,
+                                      proto_err_t err);
 
 #endif

@@ -1,0 +1,1223 @@
+#include "ngx_http_blob_origin.h"
+
+#include "proto/reply.h"
+
+#include <sys/un.h>
+
+/*
+ * Operations that the origin does itself, and listings that blob-tier merges.
+ *
+ *     flush    until the origin has what was committed here of that blob
+ *     fence    (write back) nothing else commits to it meanwhile
+ *     out      the client's own request, streamed both ways, re-signed
+ *     hold     the answer of a write waits for what follows from it here:
+ *              record, fact, container (rule 6), then it goes to the client
+ *
+ * Once out, nginx's upstream code owns the request. While an answer is held
+ * r->buffered says so and keeps it alive.
+ */
+
+#define BLOB_HELD         0x08 /* of r->buffered; image_filter's, which is off */
+#define BLOB_POLL_MIN_MS  10
+#define BLOB_POLL_MAX_MS  50
+#define BLOB_FENCE_BASE_S 60
+
+struct ngx_http_blob_fwd_s {
+    ngx_http_blob_ctx_t *ctx;
+    uint64_t upto; /* flush: this number has to be gone */
+    int64_t deadline_ms;
+    ngx_msec_t poll_ms;
+    store_change_t change;
+    ngx_uint_t status;
+    u_char *body;
+    size_t len;
+    unsigned tier:1;
+    unsigned acl:1; /* the request's body is in memory */
+    unsigned out:1;
+    unsigned fenced:1;
+    unsigned held:1;
+    unsigned last:1;      /* all of the answer is in body */
+    unsigned refreshed:1; /* and what follows from it is done */
+    unsigned replaced:1;  /* an error document goes instead */
+};
+
+static ngx_int_t ngx_http_blob_fwd_flush(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_fence(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_fenced(ngx_http_request_t *r,
+                                          ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_send(ngx_http_request_t *r,
+                                        ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_refresh(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_fact(ngx_http_request_t *r,
+                                        ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_unfence(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_create(ngx_http_request_t *r,
+                                          ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_refreshed(ngx_http_request_t *r,
+                                             ngx_http_blob_ctx_t *ctx);
+
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_flush = {
+    "fwd_flush", "waiting for write-back", ngx_http_blob_fwd_flush
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_fence = {
+    "fwd_fence", "fencing blob", ngx_http_blob_fwd_fence
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_fenced = {
+    "fwd_fenced", "fencing blob", ngx_http_blob_fwd_fenced
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_send = {
+    "fwd_send", "forwarding request", ngx_http_blob_fwd_send
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_refresh = {
+    "fwd_refresh", "noting what was forwarded", ngx_http_blob_fwd_refresh
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_fact = {
+    "fwd_fact", "dropping facts", ngx_http_blob_fwd_fact
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_unfence = {
+    "fwd_unfence", "ending fence", ngx_http_blob_fwd_unfence
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_create = {
+    "fwd_create", "committing container", ngx_http_blob_fwd_create
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_refreshed = {
+    "fwd_refreshed", "sending answer", ngx_http_blob_fwd_refreshed
+};
+
+bool
+ngx_http_blob_forwarding(ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_way_t *way = ctx->kind == BLOB_CTX_MAIN ? ctx->origin : NULL;
+
+    return way != NULL && way->fwd != NULL && way->fwd->out;
+}
+
+static ngx_http_blob_fwd_t *
+ngx_http_blob_fwd(ngx_http_blob_ctx_t *ctx)
+{
+    return ((ngx_http_blob_way_t *) ctx->origin)->fwd;
+}
+
+static store_change_t *
+ngx_http_blob_fwd_change(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    store_change_t *change = &fwd->change;
+
+    ngx_memzero(change, sizeof(*change));
+    change->kind = kind;
+    change->mode = STORE_MODE_CLEAN;
+    change->account = ngx_http_blob_view(ctx->account->name);
+    change->container = ctx->uri.container;
+    change->incarnation = ctx->container.incarnation;
+    if (ctx->op->level == PROTO_LEVEL_BLOB) {
+        change->name = ctx->uri.blob;
+    }
+    change->fence_owner = view_of(ctx->request_id, 36);
+    return change;
+}
+
+/* ---- fence ------------------------------------------------------------ */
+
+typedef struct {
+    ngx_thread_task_t task;
+    store_t *store;
+    store_change_t change;
+    u_char names[1];
+} ngx_http_blob_unfence_t;
+
+static void
+ngx_http_blob_unfence_run(void *data, ngx_log_t *log)
+{
+    ngx_http_blob_unfence_t *u = data;
+    store_change_t *changes[1] = { &u->change };
+
+    store_commit(u->store, changes, 1);
+}
+
+static void
+ngx_http_blob_unfence_done(ngx_event_t *ev)
+{
+    ngx_free(ev->data);
+}
+
+static view_t
+ngx_http_blob_unfence_keep(u_char **p, view_t v)
+{
+    u_char *at = *p;
+
+    *p = ngx_cpymem(at, v.ptr, v.len);
+    return view_of(at, v.len);
+}
+
+/* The request went in the middle, say because the client did: its fence must
+ * not stand until it expires. Outlives the request's memory. */
+static void
+ngx_http_blob_fwd_cleanup(void *data)
+{
+    ngx_http_blob_fwd_t *fwd = data;
+    ngx_http_blob_ctx_t *ctx = fwd->ctx;
+    ngx_http_blob_unfence_t *u;
+    store_change_t *change;
+    u_char *p;
+
+    if (!fwd->fenced) {
+        return;
+    }
+
+    change = ngx_http_blob_fwd_change(ctx, STORE_FENCE_CLEAR);
+    u = ngx_calloc(sizeof(*u) + change->account.len + change->container.len
+                       + change->name.len + change->fence_owner.len,
+                   ngx_cycle->log);
+    if (u == NULL) {
+        return;
+    }
+
+    p = u->names;
+    u->change = *change;
+    u->change.account = ngx_http_blob_unfence_keep(&p, change->account);
+    u->change.container = ngx_http_blob_unfence_keep(&p, change->container);
+    u->change.name = ngx_http_blob_unfence_keep(&p, change->name);
+    u->change.fence_owner =
+        ngx_http_blob_unfence_keep(&p, change->fence_owner);
+    u->store = ctx->bmcf->store;
+    u->task.ctx = u;
+    u->task.handler = ngx_http_blob_unfence_run;
+    u->task.event.data = u;
+    u->task.event.handler = ngx_http_blob_unfence_done;
+
+    if (ngx_thread_task_post(ctx->bmcf->io, &u->task) != NGX_OK) {
+        ngx_free(u);
+    }
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_fence(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    store_change_t *change;
+    int64_t body_s;
+
+    if (!ctx->op->write || ctx->op->level != PROTO_LEVEL_BLOB
+        || ctx->policy.write != WRITE_BACK
+        || ctx->container_found != BLOB_LOOKUP_FOUND)
+    {
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_send);
+    }
+
+    body_s = r->headers_in.content_length_n > 0
+               ? (int64_t) r->headers_in.content_length_n / (1024 * 1024)
+               : 0;
+    change = ngx_http_blob_fwd_change(ctx, STORE_FENCE_SET);
+    change->fence_expires_ms =
+        ngx_http_blob_now_ms() + (BLOB_FENCE_BASE_S + body_s) * 1000;
+    return ngx_http_blob_commit(ctx, change, &ngx_http_blob_step_fwd_fenced);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_fenced(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+
+    if (fwd->change.rc == TIER_AGAIN) {
+        /* another forward, or a commit that came in between */
+        fwd->upto = UINT64_MAX;
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_flush);
+    }
+
+    if (fwd->change.rc != TIER_OK && fwd->change.rc != TIER_NOT_FOUND) {
+        return ngx_http_blob_fail(r, ctx,
+                                  ngx_http_blob_rc_error(fwd->change.rc));
+    }
+
+    fwd->fenced = fwd->change.rc == TIER_OK;
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_send);
+}
+
+/* ---- flush ------------------------------------------------------------ */
+
+/* A socket that nobody listens on refuses at once. */
+static bool
+ngx_http_blob_tier_alive(ngx_http_blob_ctx_t *ctx)
+{
+    struct sockaddr_un sun;
+    ngx_socket_t s;
+    bool alive;
+
+    ngx_memzero(&sun, sizeof(sun));
+    sun.sun_family = AF_UNIX;
+    if (ngx_snprintf((u_char *) sun.sun_path, sizeof(sun.sun_path) - 1,
+                     "%V/run/tier.sock%Z", &ctx->bmcf->store_path)
+        >= (u_char *) sun.sun_path + sizeof(sun.sun_path) - 1)
+    {
+        return true; /* too long to ask */
+    }
+
+    s = ngx_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s == (ngx_socket_t) -1) {
+        return true;
+    }
+
+    alive = connect(s, (struct sockaddr *) &sun, sizeof(sun)) == 0
+         || ngx_socket_errno == NGX_EAGAIN;
+    ngx_close_socket(s);
+    return alive;
+}
+
+/* Is what holds the queue up an entry that waits for the operator? */
+static bool
+ngx_http_blob_queue_parked(ngx_http_blob_ctx_t *ctx, uint64_t lowest)
+{
+    store_entry_t entry;
+    bool parked = false;
+    u_char *buf;
+    writer_t w;
+
+    buf = ngx_alloc(STORE_RECORD_MAX, ctx->r->connection->log);
+    if (buf == NULL) {
+        return false;
+    }
+
+    writer_init_fixed(&w, buf, STORE_RECORD_MAX);
+    if (store_queue_get(ctx->bmcf->reader, lowest, &w, &entry) == TIER_OK) {
+        parked = entry.parked;
+    }
+
+    ngx_free(buf);
+    return parked;
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_flush(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    bool blob = ctx->op->level == PROTO_LEVEL_BLOB;
+    uint64_t highest, lowest;
+    bool first = fwd->deadline_ms == 0;
+    bool again = fwd->upto == UINT64_MAX;
+    tier_rc_t rc;
+
+    if (ctx->op->level == PROTO_LEVEL_ACCOUNT) {
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_send);
+    }
+
+    rc = store_dirty_upto(ctx->bmcf->reader,
+                          ngx_http_blob_view(ctx->account->name),
+                          ctx->uri.container, blob ? ctx->uri.blob : VIEW_NULL,
+                          &highest, &lowest);
+    if (rc < 0) {
+        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
+    }
+
+    if (first || again) {
+        fwd->upto = highest;
+    }
+
+    if (!again
+        && (fwd->upto == 0 || highest == 0 || lowest == 0
+            || lowest > fwd->upto))
+    {
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_fence);
+    }
+
+    if (first) {
+        fwd->poll_ms = BLOB_POLL_MIN_MS;
+        fwd->deadline_ms = ngx_http_blob_now_ms() + BLOB_FLUSH_DEADLINE_MS;
+    }
+
+    if (ngx_http_blob_now_ms() > fwd->deadline_ms
+        || (first && !ngx_http_blob_tier_alive(ctx))
+        || (lowest != 0 && ngx_http_blob_queue_parked(ctx, lowest)))
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "blob: write-back does not come to the end of what is "
+                      "queued before this request; is blob-tier running? "
+                      "\"blob-tier status %V\" says more",
+                      &ctx->bmcf->store_path);
+        return ngx_http_blob_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
+    }
+
+    fwd->poll_ms = ngx_min(fwd->poll_ms * 2, BLOB_POLL_MAX_MS);
+    return ngx_http_blob_sleep(ctx, fwd->poll_ms,
+                               &ngx_http_blob_step_fwd_flush);
+}
+
+static ngx_http_blob_fwd_t *
+ngx_http_blob_fwd_new(ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_way_t *way = ngx_http_blob_way(ctx);
+    ngx_http_blob_fwd_t *fwd;
+    ngx_pool_cleanup_t *cln;
+
+    fwd = ngx_pcalloc(ctx->r->pool, sizeof(*fwd));
+    cln = ngx_pool_cleanup_add(ctx->r->pool, 0);
+    if (way == NULL || fwd == NULL || cln == NULL
+        || ngx_http_blob_ways(ctx->r) == NULL)
+    {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_blob_fwd_cleanup;
+    cln->data = fwd;
+    fwd->ctx = ctx;
+    way->fwd = fwd;
+    return fwd;
+}
+
+ngx_int_t
+ngx_http_blob_forward(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd_new(ctx);
+
+    if (fwd == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (r->headers_in.chunked
+        || (ctx->op->body != PROTO_BODY_NONE
+            && r->headers_in.content_length_n < 0))
+    {
+        return ngx_http_blob_fail(r, ctx,
+                                  PROTO_ERR_MISSING_CONTENT_LENGTH_HEADER);
+    }
+
+    if (ctx->op->body != PROTO_BODY_NONE
+        && (uint64_t) r->headers_in.content_length_n > ctx->op->body_limit)
+    {
+        return ngx_http_blob_fail(r, ctx, PROTO_ERR_REQUEST_BODY_TOO_LARGE);
+    }
+
+    if (ctx->op->level != PROTO_LEVEL_ACCOUNT
+        && ctx->container_found == BLOB_LOOKUP_NONE
+        && ngx_http_blob_find_container(ctx) < 0)
+    {
+        return NGX_ERROR;
+    }
+
+    /* the record knows which ETag is which */
+    if (ctx->op->level == PROTO_LEVEL_BLOB
+        && ctx->container_found == BLOB_LOOKUP_FOUND
+        && ngx_http_blob_find_blob(ctx) < 0)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->op->id == PROTO_OP_SET_CONTAINER_ACL) {
+        fwd->acl = 1;
+        return ngx_http_blob_body_read(r, ctx, (size_t) ctx->op->body_limit,
+                                       &ngx_http_blob_step_fwd_flush);
+    }
+
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_flush);
+}
+
+/* ---- out -------------------------------------------------------------- */
+
+static bool
+ngx_http_blob_word_in(view_t v, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (view_eq_ci(v, view_str(*words))) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+/* The client's query without what it proved itself with. */
+static ngx_int_t
+ngx_http_blob_fwd_query(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                        view_t *ret)
+{
+    static const char *const drop[] = {
+        "sv",      "ss",          "srt",  "sp",    "se",    "st",    "spr",
+        "sig",     "sr",          "si",   "sip",   "skoid", "sktid", "skt",
+        "ske",     "sks",         "skv",  "saoid", "suoid", "scid",  "sdd",
+        "ses",     "rscc",        "rscd", "rsce",  "rscl",  "rsct",  "sduoid",
+        "skdutid", "api-version", NULL
+    };
+    view_t query = ctx->uri.raw_query, pair, name;
+    size_t from, to;
+    u_char *buf, *text;
+    writer_t w, scratch;
+
+    buf = ngx_pnalloc(r->pool, query.len + 1);
+    text = ngx_pnalloc(r->pool, query.len + 1);
+    if (buf == NULL || text == NULL) {
+        return NGX_ERROR;
+    }
+    writer_init_fixed(&w, buf, query.len + 1);
+
+    for (from = 0; from < query.len; from = to + 1) {
+        to = view_find(query, '&', from);
+        pair = view_sub(query, from, to - from);
+        writer_init_fixed(&scratch, text, query.len + 1);
+
+        if (pair.len == 0
+            || !proto_uri_decode(view_sub(pair, 0, view_find(pair, '=', 0)),
+                                 true, &scratch, &name)
+            || ngx_http_blob_word_in(name, drop))
+        {
+            continue;
+        }
+        if (w.len) {
+            writer_putc(&w, '&');
+        }
+        writer_put(&w, pair);
+    }
+
+    *ret = writer_view(&w);
+    return writer_ok(&w) ? NGX_OK : NGX_ERROR;
+}
+
+static bool
+ngx_http_blob_fwd_record(ngx_http_blob_ctx_t *ctx)
+{
+    return ctx->op->level == PROTO_LEVEL_BLOB
+        && ctx->blob_found == BLOB_LOOKUP_FOUND
+        && (ctx->blob.state == STORE_CLEAN || ctx->blob.state == STORE_ALIAS)
+        && ctx->blob.origin_etag.len != 0;
+}
+
+/* An ETag that a client was given here, as the origin knows it. */
+static ngx_int_t
+ngx_http_blob_fwd_etag(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                       view_t *value)
+{
+    view_t origin = ctx->blob.origin_etag;
+    u_char *p;
+
+    if (!ngx_http_blob_fwd_record(ctx)
+        || !view_eq(proto_answer_etag(*value), ctx->blob.props.etag))
+    {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, origin.len + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+    p[0] = '"';
+    ngx_memcpy(p + 1, origin.ptr, origin.len);
+    p[origin.len + 1] = '"';
+    *value = view_of(p, origin.len + 2);
+    return NGX_OK;
+}
+
+/* The client's headers without its credentials and those of the hop. */
+static ngx_int_t
+ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                          ngx_http_blob_out_spec_t *spec)
+{
+    static const char *const drop[] = { "Host",
+                                        "Connection",
+                                        "Keep-Alive",
+                                        "TE",
+                                        "Trailer",
+                                        "Transfer-Encoding",
+                                        "Upgrade",
+                                        "Expect",
+                                        "Proxy-Connection",
+                                        "Cookie",
+                                        "Content-Length",
+                                        "Authorization",
+                                        "Date",
+                                        "x-ms-date",
+                                        "x-ms-version",
+                                        "Proxy-Authorization",
+                                        NULL };
+    static const char *const etags[] = { "If-Match", "If-None-Match", NULL };
+    proto_header_t *hdrs;
+    unsigned i, n = 0;
+
+    hdrs = ngx_palloc(r->pool, (ctx->nhdrs + 1) * sizeof(*hdrs));
+    if (hdrs == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < ctx->nhdrs; i++) {
+        if (ngx_http_blob_word_in(ctx->hdrs[i].name, drop)) {
+            continue;
+        }
+
+        hdrs[n] = ctx->hdrs[i];
+
+        if (ngx_http_blob_word_in(hdrs[n].name, etags)) {
+            if (ngx_http_blob_fwd_etag(r, ctx, &hdrs[n].value) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+        } else if (view_eq_ci(hdrs[n].name, VIEW("Accept"))
+                   && ngx_strlcasestrn(
+                          (u_char *) (uintptr_t) hdrs[n].value.ptr,
+                          (u_char *) (uintptr_t) hdrs[n].value.ptr
+                              + hdrs[n].value.len,
+                          (u_char *) "arrow", 5 - 1)
+                          != NULL)
+        {
+            /* listings are read here, and only as XML */
+            hdrs[n].value = VIEW("application/xml");
+        }
+        n++;
+    }
+
+    spec->hdrs = hdrs;
+    spec->nhdrs = n;
+    return NGX_OK;
+}
+
+/* From here on nginx's upstream code owns the request. */
+static ngx_int_t
+ngx_http_blob_fwd_go(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                     ngx_http_core_loc_conf_t *place)
+{
+    ngx_http_blob_way_t *way = ctx->origin;
+    ngx_int_t rc;
+
+    r->headers_in.headers = way->out.headers;
+    if (r->headers_in.headers.last == &way->out.headers.part) {
+        r->headers_in.headers.last = &r->headers_in.headers.part;
+    }
+    r->headers_in.range = NULL;
+    r->headers_in.if_range = NULL;
+
+    r->loc_conf = place->loc_conf;
+    ngx_http_update_location_config(r);
+    way->fwd->out = 1;
+
+    rc = r->content_handler(r);
+    if (rc == NGX_DONE) {
+        /* its count replaces ours; it may be finished already */
+        ngx_http_finalize_request(r, NGX_DONE);
+        return BLOB_DONE;
+    }
+
+    way->fwd->out = 0;
+    return ngx_http_blob_fail(r, ctx, PROTO_ERR_INTERNAL_ERROR);
+}
+
+/* A body that was read already goes out of memory. */
+static ngx_int_t
+ngx_http_blob_fwd_body(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    view_t body = ngx_http_blob_body_view(ctx);
+    ngx_chain_t *cl;
+    ngx_buf_t *b;
+
+    r->request_body->bufs = NULL;
+    if (body.len == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->start = b->pos = (u_char *) (uintptr_t) body.ptr;
+    b->end = b->last = b->pos + body.len;
+    b->memory = 1;
+    cl->buf = b;
+    cl->next = NULL;
+    r->request_body->bufs = cl;
+    return NGX_OK;
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_way_t *way = ctx->origin;
+    ngx_http_blob_out_spec_t spec = { .forward = true };
+    bool put = r->method & (NGX_HTTP_PUT | NGX_HTTP_POST);
+
+    spec.method = ngx_http_blob_view(r->method_name);
+    spec.resource = ctx->uri.raw_resource;
+    spec.version = proto_hdr(&ctx->headers, PROTO_HDR_X_MS_VERSION);
+    if (spec.version.len == 0) {
+        spec.version = proto_uri_param(&ctx->uri, PROTO_PARAM_API_VERSION);
+    }
+
+    if (put && r->headers_in.content_length_n < 0) {
+        r->headers_in.content_length_n = 0;
+    }
+    spec.content_length = r->headers_in.content_length_n;
+
+    /* after the flush the record may be another */
+    if (ctx->op->level == PROTO_LEVEL_BLOB
+        && ctx->container_found == BLOB_LOOKUP_FOUND
+        && ngx_http_blob_find_blob(ctx) < 0)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_blob_fwd_query(r, ctx, &spec.query) != NGX_OK
+        || ngx_http_blob_fwd_headers(r, ctx, &spec) != NGX_OK
+        || ngx_http_blob_out_make(r->pool, ctx, &spec, &way->out) != NGX_OK
+        || (way->fwd->acl && ngx_http_blob_fwd_body(r, ctx) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_blob_fwd_go(r, ctx, ngx_http_blob_ways(r)->forward);
+}
+
+/* ---- listings --------------------------------------------------------- */
+
+static void
+ngx_http_blob_tier_param(writer_t *w, const char *name, view_t value)
+{
+    if (value.ptr == NULL) {
+        return;
+    }
+
+    if (w->len && w->buf[w->len - 1] != '?') {
+        writer_putc(w, '&');
+    }
+    writer_puts(w, name);
+    writer_putc(w, '=');
+    proto_uri_encode(w, value, false);
+}
+
+ngx_int_t
+ngx_http_blob_list_origin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    static const struct {
+        const char *name;
+        proto_param_id_t id;
+    } params[] = { { "prefix", PROTO_PARAM_PREFIX },
+                   { "delimiter", PROTO_PARAM_DELIMITER },
+                   { "marker", PROTO_PARAM_MARKER },
+                   { "maxresults", PROTO_PARAM_MAXRESULTS },
+                   { "include", PROTO_PARAM_INCLUDE },
+                   { "startfrom", PROTO_PARAM_STARTFROM },
+                   { "endbefore", PROTO_PARAM_ENDBEFORE },
+                   { "showonly", PROTO_PARAM_SHOWONLY } };
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd_new(ctx);
+    ngx_http_blob_way_t *way = ctx->origin;
+    size_t cap = 4096 + ctx->bmcf->store_path.len + 4 * ctx->target.len;
+    view_t endpoint;
+    ngx_uint_t i;
+    u_char *buf;
+    writer_t w;
+
+    buf = ngx_pnalloc(r->pool, cap);
+    if (fwd == NULL || buf == NULL
+        || ngx_list_init(&way->out.headers, r->pool, 4,
+                         sizeof(ngx_table_elt_t))
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    endpoint = ngx_http_blob_endpoint(r, ctx);
+
+    writer_init_fixed(&w, buf, cap);
+    writer_puts(&w, "http://unix:");
+    writer_put(&w, ngx_http_blob_view(ctx->bmcf->store_path));
+    writer_puts(&w, "/run/tier.sock:/list?");
+    ngx_http_blob_tier_param(&w, "account",
+                             ngx_http_blob_view(ctx->account->name));
+    ngx_http_blob_tier_param(&w, "container", ctx->uri.container);
+    ngx_http_blob_tier_param(&w, "endpoint", endpoint);
+    for (i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+        ngx_http_blob_tier_param(&w, params[i].name,
+                                 proto_uri_param(&ctx->uri, params[i].id));
+    }
+    if (!writer_ok(&w)) {
+        return NGX_ERROR;
+    }
+
+    way->out.url = ngx_http_blob_str(writer_view(&w));
+    ngx_str_set(&way->out.host, "blob-tier");
+    ngx_str_set(&way->out.name, "blob-tier");
+    fwd->tier = 1;
+    r->headers_in.content_length_n = -1;
+    return ngx_http_blob_fwd_go(r, ctx, ngx_http_blob_ways(r)->tier);
+}
+
+/* ---- what follows from an answer -------------------------------------- */
+
+static view_t
+ngx_http_blob_out_value(ngx_http_request_t *r, const char *name)
+{
+    ngx_list_part_t *part;
+    ngx_table_elt_t *h;
+    ngx_uint_t i;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash
+                && view_eq_ci(ngx_http_blob_view(h[i].key), view_str(name))) {
+                return ngx_http_blob_view(h[i].value);
+            }
+        }
+    }
+
+    return VIEW_NULL;
+}
+
+/* Queues the change and goes on with `next`, also when it cannot. */
+static ngx_int_t
+ngx_http_blob_fwd_commit(ngx_http_blob_ctx_t *ctx, store_change_t *change,
+                         const ngx_http_blob_step_t *next)
+{
+    if (ngx_http_blob_commit(ctx, change, next) == BLOB_WAIT) {
+        return BLOB_WAIT;
+    }
+
+    return ngx_http_blob_goto(ctx, next);
+}
+
+/* A clean record that the origin's answer contradicts goes. */
+static ngx_int_t
+ngx_http_blob_fwd_refresh_blob(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    view_t etag = proto_answer_etag(ngx_http_blob_out_value(r, "ETag"));
+    store_change_t *change;
+    bool changed;
+
+    changed = ctx->op->id == PROTO_OP_DELETE_BLOB
+           || ctx->op->id == PROTO_OP_ABORT_COPY_BLOB
+           || ctx->op->id == PROTO_OP_SET_BLOB_TIER || fwd->status >= 500
+           || (etag.len && ctx->op->id != PROTO_OP_SNAPSHOT_BLOB
+               && !view_eq(etag, ctx->blob.origin_etag));
+
+    if (!ngx_http_blob_fwd_record(ctx) || !changed) {
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_fact);
+    }
+
+    change = ngx_http_blob_fwd_change(ctx, STORE_BLOB_FORGET);
+    change->if_number = ctx->blob.number;
+    return ngx_http_blob_fwd_commit(ctx, change, &ngx_http_blob_step_fwd_fact);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_fact(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    if (ngx_http_blob_fact_unknown(ctx, &ngx_http_blob_step_fwd_unfence)
+        == BLOB_WAIT)
+    {
+        return BLOB_WAIT;
+    }
+
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_unfence);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_unfence(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+
+    if (!fwd->fenced) {
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_refreshed);
+    }
+
+    fwd->fenced = 0;
+    return ngx_http_blob_fwd_commit(
+        ctx, ngx_http_blob_fwd_change(ctx, STORE_FENCE_CLEAR),
+        &ngx_http_blob_step_fwd_refreshed);
+}
+
+/* What the request set, over what was there. */
+static ngx_int_t
+ngx_http_blob_fwd_container_props(ngx_http_request_t *r,
+                                  ngx_http_blob_ctx_t *ctx,
+                                  store_change_t *change)
+{
+    container_props_t *props;
+
+    props = ngx_palloc(r->pool, sizeof(*props));
+    if (props == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (change->kind == STORE_CONTAINER_SET) {
+        *props = ctx->container.props;
+    } else {
+        ngx_memzero(props, sizeof(*props));
+    }
+
+    if (ctx->op->id != PROTO_OP_SET_CONTAINER_ACL) {
+        props->metadata = ctx->headers.metadata;
+    }
+
+    if (ctx->op->id != PROTO_OP_SET_CONTAINER_METADATA) {
+        (void) proto_public_access_parse(
+            proto_hdr(&ctx->headers, PROTO_HDR_X_MS_BLOB_PUBLIC_ACCESS),
+            &props->public_access);
+    }
+
+    if (ctx->op->id == PROTO_OP_SET_CONTAINER_ACL) {
+        props->acl = ngx_http_blob_body_view(ctx);
+    }
+
+    change->container_props = props;
+    change->origin_etag =
+        proto_answer_etag(ngx_http_blob_out_value(r, "ETag"));
+    return NGX_OK;
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_refresh_container(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx)
+{
+    bool known = ctx->container_found == BLOB_LOOKUP_FOUND;
+    store_change_t *change;
+
+    switch (ctx->op->id) {
+
+    case PROTO_OP_CREATE_CONTAINER:
+        if (!known) {
+            return ngx_http_blob_fwd_create(r, ctx);
+        }
+        /* it was deleted there without us: a new life */
+        change = ngx_http_blob_fwd_change(ctx, STORE_CONTAINER_DELETE);
+        change->flags = STORE_VOID_QUEUE;
+        return ngx_http_blob_fwd_commit(ctx, change,
+                                        &ngx_http_blob_step_fwd_create);
+
+    case PROTO_OP_DELETE_CONTAINER:
+        if (!known) {
+            break;
+        }
+        change = ngx_http_blob_fwd_change(ctx, STORE_CONTAINER_DELETE);
+        change->flags = STORE_VOID_QUEUE;
+        return ngx_http_blob_fwd_commit(ctx, change,
+                                        &ngx_http_blob_step_fwd_refreshed);
+
+    default: /* metadata, ACL */
+        if (!known) {
+            break;
+        }
+        change = ngx_http_blob_fwd_change(ctx, STORE_CONTAINER_SET);
+        if (ngx_http_blob_fwd_container_props(r, ctx, change) != NGX_OK) {
+            break;
+        }
+        return ngx_http_blob_fwd_commit(ctx, change,
+                                        &ngx_http_blob_step_fwd_refreshed);
+    }
+
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_refreshed);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_create(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    store_change_t *change;
+
+    change = ngx_http_blob_fwd_change(ctx, STORE_CONTAINER_CREATE);
+    change->incarnation = 0;
+    if (ngx_http_blob_fwd_container_props(r, ctx, change) != NGX_OK) {
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_refreshed);
+    }
+
+    return ngx_http_blob_fwd_commit(ctx, change,
+                                    &ngx_http_blob_step_fwd_refreshed);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_refresh(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_uint_t status = ngx_http_blob_fwd(ctx)->status;
+
+    if (status >= NGX_HTTP_SPECIAL_RESPONSE && status < 500) {
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_unfence);
+    }
+
+    return ctx->op->level == PROTO_LEVEL_CONTAINER
+             ? ngx_http_blob_fwd_refresh_container(r, ctx)
+             : ngx_http_blob_fwd_refresh_blob(r, ctx);
+}
+
+/* ---- the answer ------------------------------------------------------- */
+
+static bool
+ngx_http_blob_fwd_holds(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    bool done = status < NGX_HTTP_SPECIAL_RESPONSE;
+
+    if (fwd->fenced) {
+        return true;
+    }
+
+    if (!ctx->op->write || fwd->tier) {
+        return false;
+    }
+
+    switch (ctx->op->level) {
+    case PROTO_LEVEL_BLOB:
+        return done || status >= 500; /* then it may have been done */
+    case PROTO_LEVEL_CONTAINER:
+        return done
+            && (ctx->op->id == PROTO_OP_CREATE_CONTAINER
+                || ctx->op->id == PROTO_OP_DELETE_CONTAINER
+                || ctx->op->id == PROTO_OP_SET_CONTAINER_METADATA
+                || ctx->op->id == PROTO_OP_SET_CONTAINER_ACL);
+    default:
+        return false;
+    }
+}
+
+static void
+ngx_http_blob_fwd_set(ngx_table_elt_t *h, u_char *p, size_t len)
+{
+    h->value.data = p;
+    h->value.len = len;
+}
+
+/* The ETag and time that clients know this content by. */
+static ngx_int_t
+ngx_http_blob_fwd_validators(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_table_elt_t *etag = r->headers_out.etag;
+    ngx_table_elt_t *lm = r->headers_out.last_modified;
+    view_t ours;
+    u_char *p;
+
+    if (etag == NULL || !ngx_http_blob_fwd_record(ctx)
+        || !view_eq(proto_answer_etag(ngx_http_blob_view(etag->value)),
+                    ctx->blob.origin_etag))
+    {
+        return NGX_OK;
+    }
+
+    ours = ctx->blob.props.etag;
+    p = ngx_pnalloc(r->pool, ours.len + 3 + 64);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_blob_fwd_set(
+        etag, p, (size_t) (ngx_sprintf(p, "\"%*s\"", ours.len, ours.ptr) - p));
+    if (lm != NULL) {
+        p += ours.len + 3;
+        ngx_http_blob_fwd_set(
+            lm, p,
+            (size_t) (ngx_http_time(p, ctx->blob.props.last_modified_s) - p));
+    }
+    return NGX_OK;
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_clean(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    static const char *const drop[] = { "x-ms-request-id",
+                                        "x-ms-client-request-id",
+                                        "x-ms-version",
+                                        "Server",
+                                        "Date",
+                                        "Via",
+                                        "Set-Cookie",
+                                        "X-Powered-By",
+                                        NULL };
+    ngx_list_part_t *part;
+    ngx_table_elt_t *h;
+    ngx_uint_t i;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            if (view_eq_ci(ngx_http_blob_view(h[i].key),
+                           VIEW("x-ms-request-id"))) {
+                ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                              "blob: forwarded, status=%ui, the origin's "
+                              "request id is %V",
+                              r->headers_out.status, &h[i].value);
+            }
+            if (ngx_http_blob_word_in(ngx_http_blob_view(h[i].key), drop)) {
+                h[i].hash = 0;
+            }
+        }
+    }
+
+    r->headers_out.server = NULL;
+    r->headers_out.date = NULL;
+    r->headers_out.status_line.len = 0;
+
+    if (ngx_http_blob_fwd_validators(r, ctx) != NGX_OK
+        || ngx_http_blob_common_headers(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    r->allow_ranges = 0;
+    r->disable_not_modified = 1;
+    return NGX_OK;
+}
+
+/* An answer that says nothing to the client: of another program than a Blob
+ * service, or a refusal of our own credentials. */
+static bool
+ngx_http_blob_fwd_foreign(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                          proto_err_t *ret)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    ngx_uint_t status = r->headers_out.status;
+    view_t code = ngx_http_blob_out_value(r, "x-ms-error-code");
+
+    *ret = PROTO_ERR_SERVER_BUSY;
+
+    if (status < NGX_HTTP_BAD_REQUEST) {
+        return false;
+    }
+
+    if (ctx->op->id != PROTO_OP_PREFLIGHT && !fwd->tier
+        && (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN))
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "blob: the origin refuses the edge: %ui %*s; are "
+                      "origin_account and origin_key (or origin_sas) of "
+                      "blob_account \"%V\" right, and this host's clock?",
+                      status, code.len, code.ptr, &ctx->account->name);
+        return true;
+    }
+
+    if (code.len == 0) {
+        *ret = proto_answer_error((unsigned) status, code);
+        return true;
+    }
+
+    return fwd->tier && status >= NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+ngx_int_t
+ngx_http_blob_forward_header(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    proto_err_t err;
+
+    if (r->upstream == NULL || r->upstream->headers_in.status_n == 0
+        || fwd->held) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_blob_fwd_foreign(r, ctx, &err)) {
+        fwd->out = 0;
+        return ngx_http_blob_error_replace(r, ctx, err);
+    }
+
+    fwd->status = r->headers_out.status;
+
+    if (ngx_http_blob_fwd_holds(ctx, fwd->status)) {
+        fwd->body = ngx_palloc(r->pool, BLOB_FORWARD_BODY_MAX);
+        if (fwd->body == NULL) {
+            return NGX_ERROR;
+        }
+
+        fwd->held = 1;
+        r->buffered |= BLOB_HELD;
+
+        ctx->step = &ngx_http_blob_step_fwd_refresh;
+        ngx_http_blob_run(r, ctx);
+
+        if (ngx_http_blob_fwd_clean(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    if (ngx_http_blob_fwd_clean(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_blob_next_header(r);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_release(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    ngx_chain_t out;
+    ngx_buf_t *b;
+    ngx_int_t rc;
+
+    r->buffered &= ~BLOB_HELD;
+    fwd->out = 0;
+
+    if (r->headers_out.status != NGX_HTTP_NO_CONTENT
+        && r->headers_out.status != NGX_HTTP_NOT_MODIFIED)
+    {
+        r->headers_out.content_length_n = (off_t) fwd->len;
+    }
+
+    rc = ngx_http_blob_next_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = fwd->body;
+    b->last = fwd->body + fwd->len;
+    b->memory = fwd->len != 0;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+    out.buf = b;
+    out.next = NULL;
+    return ngx_http_blob_next_body(r, &out);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_refreshed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+
+    fwd->refreshed = 1;
+
+    if (!fwd->last) {
+        return BLOB_WAIT; /* the rest of the answer releases it */
+    }
+
+    return ngx_http_blob_finish(r, ctx, ngx_http_blob_fwd_release(r, ctx));
+}
+
+ngx_int_t
+ngx_http_blob_forward_body(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           ngx_chain_t *in)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    ngx_buf_t *b;
+    size_t size;
+
+    if (!fwd->held) {
+        return ngx_http_blob_next_body(r, in);
+    }
+
+    for (; in; in = in->next) {
+        b = in->buf;
+        size = ngx_buf_in_memory(b) ? (size_t) (b->last - b->pos) : 0;
+
+        if (size > BLOB_FORWARD_BODY_MAX - fwd->len) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "blob: the origin's answer to a write is longer "
+                          "than %d bytes",
+                          BLOB_FORWARD_BODY_MAX);
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(fwd->body + fwd->len, b->pos, size);
+        fwd->len += size;
+        b->pos = b->last;
+        if (b->last_buf) {
+            fwd->last = 1;
+        }
+    }
+
+    if (fwd->last && fwd->refreshed) {
+        return ngx_http_blob_fwd_release(r, ctx);
+    }
+
+    return NGX_OK;
+}
