@@ -688,6 +688,9 @@ parse_perms(view_t letters, uint32_t *ret)
     for (size_t i = 0; i < letters.len; i++) {
         const char *at = memchr(known, letters.ptr[i], sizeof(known) - 1);
 
+        if (letters.ptr[i] == 'u') {
+            continue; /* update, of queues and tables: account SAS have it */
+        }
         if (at == NULL) {
             return false;
         }
