@@ -102,6 +102,8 @@ unlike $n->blob('GET', '/ccc?restype=container&comp=list')->{body},
     qr/<Name>unc/, 'uncommitted ones are not listed';
 like $n->blob('GET', '/ccc?restype=container&comp=list'
     . '&include=uncommittedblobs')->{body}, qr/<Name>unc/, 'unless asked for';
-is $n->blob('DELETE', '/ccc/unc')->{status}, 404, 'cannot be deleted';
+is $n->blob('DELETE', '/ccc/unc')->{status}, 202, 'AzCopy deletes it on cancel';
+is $n->blob('GET', '/ccc/unc?comp=blocklist&blocklisttype=all')->{status}, 404,
+    'and its blocks are gone';
 
 $t->done;

@@ -11,7 +11,7 @@ my $t = BlobTest->new;
 my $n = $t->nginx('edge')->start;
 $n->blob('PUT', '/ccc?restype=container');
 
-my @names = sort ('a', 'a/1', 'a/2', 'a/b/3', 'a0', 'b//x', 'b+ c&<d>', 'b/',
+my @names = sort +('a', 'a/1', 'a/2', 'a/b/3', 'a0', 'b//x', 'b+ c&<d>', 'b/',
     'dir/sub/f', "\xc3\xa9t\xc3\xa9", "\xf0\x9f\x98\x80", 'z' x 1024,
     map { sprintf 'many/%03d', $_ } 0 .. 40);
 for (@names) {

@@ -40,7 +40,7 @@ ok $n->blob('GET', '/ccc/big')->{body} eq $big, 'the large one too';
 my ($ok) = $n->test_conf;
 is $ok, 0, 'nginx -t beside a running server';
 
-for (['key' => 'nonsense', qr/key.*base64.*nginx\.conf:\d+/],
+for (['key' => 'not-a-key', qr/key.*base64.*nginx\.conf:\d+/],
     ['policy' => 'wirte back;', qr/unknown directive "wirte".*nginx\.conf:\d+/],
     ['policy' => 'write sideways;', qr/back, through or off.*nginx\.conf:\d+/],
     ['policy' => 'blob_prefix abc { write off; }',
