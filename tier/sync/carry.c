@@ -215,14 +215,22 @@ headers_metadata(carry_t *c, view_t packed)
 }
 
 
+/* Empty says the same as absent, and some servers keep the empty value. */
+static void
+header_prop(carry_t *c, view_t name, view_t value)
+{
+    header(c, name, value.len != 0 ? value : VIEW_NULL);
+}
+
 static void
 headers_props(carry_t *c, const blob_props_t *p)
 {
-    header(c, VIEW("x-ms-blob-content-type"), p->content_type);
-    header(c, VIEW("x-ms-blob-content-encoding"), p->content_encoding);
-    header(c, VIEW("x-ms-blob-content-language"), p->content_language);
-    header(c, VIEW("x-ms-blob-content-disposition"), p->content_disposition);
-    header(c, VIEW("x-ms-blob-cache-control"), p->cache_control);
+    header_prop(c, VIEW("x-ms-blob-content-type"), p->content_type);
+    header_prop(c, VIEW("x-ms-blob-content-encoding"), p->content_encoding);
+    header_prop(c, VIEW("x-ms-blob-content-language"), p->content_language);
+    header_prop(c, VIEW("x-ms-blob-content-disposition"),
+                p->content_disposition);
+    header_prop(c, VIEW("x-ms-blob-cache-control"), p->cache_control);
 
     if (p->has_md5) {
         header(c, VIEW("x-ms-blob-content-md5"),
