@@ -235,7 +235,10 @@ ngx_http_blob_body_copy(ngx_http_request_t *r, ngx_http_blob_body_t *b)
         buf = cl->buf;
         n = (size_t) (buf->last - buf->pos);
 
-        if (b->rc != TIER_OK) {
+        if (n == 0) {
+            /* the end of an empty body */
+
+        } else if (b->rc != TIER_OK) {
             b->drained += n; /* nobody wants it */
 
         } else if (b->mem != NULL) {

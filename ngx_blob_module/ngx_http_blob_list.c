@@ -101,7 +101,9 @@ ngx_http_blob_ls_keep(u_char *buf, view_t name)
 {
     size_t len = ngx_min(name.len, STORE_NAME_MAX);
 
-    ngx_memcpy(buf, name.ptr, len);
+    if (len) {
+        ngx_memcpy(buf, name.ptr, len);
+    }
     return view_of(buf, len);
 }
 

@@ -89,7 +89,9 @@ ngx_http_blob_header(ngx_http_request_t *r, view_t name, view_t value)
         h->hash = 0;
         return NGX_ERROR;
     }
-    ngx_memcpy(h->value.data, value.ptr, value.len);
+    if (value.len) {
+        ngx_memcpy(h->value.data, value.ptr, value.len);
+    }
 
     if (name.len == 6 && view_eq_ci(name, VIEW("Server"))) {
         r->headers_out.server = h;
