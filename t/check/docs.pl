@@ -12,7 +12,7 @@ my @rules = (
         'docs/directives.md', qr/^#+ +`?([a-z_]+)`?/],
     ['operation', 'tier/proto/op.c', qr/^    ROW\(\w+, "([^"]+)"/,
         'docs/operations.md', qr/^\| ([A-Z][A-Za-z ()]+?) \| `[A-Z]/],
-    ['verb', 'tier/cmd/*.c', qr/^\s*\{\s*"([a-z]+)",\s*\w+_(?:verb|cmd|main)\b/,
+    ['verb', 'tier/cmd/verbs.c', qr/^    \{ "([a-z]+)",/,
         'docs/blob-tier.md', qr/^#+ +`?(?:blob-tier )?([a-z]+)`?(?: |$)/],
     ['error', 'tier/proto/error.h', qr/^    X\(\w+, "(\w+)"/,
         'docs/errors.md', qr/^\| ([A-Z]\w+) \| \d/],

@@ -32,7 +32,7 @@ by_name(const void *a, const void *b)
 static void
 put_headers(writer_t *w, const proto_header_t *headers, unsigned n)
 {
-    proto_header_t x[ORIGIN_SIGN_HEADERS];
+    proto_header_t x[ORIGIN_SIGN_HEADERS] = { 0 };
     unsigned count = 0;
 
     for (unsigned i = 0; i < n && count < ORIGIN_SIGN_HEADERS; i++) {
@@ -55,7 +55,7 @@ put_headers(writer_t *w, const proto_header_t *headers, unsigned n)
 static void
 put_query(writer_t *w, view_t query)
 {
-    proto_header_t p[PARAMS_MAX];
+    proto_header_t p[PARAMS_MAX] = { 0 };
     uint8_t buf[8192];
     writer_t scratch;
     unsigned n = 0;
