@@ -539,8 +539,16 @@ ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return NGX_ERROR;
     }
 
+    /* signed with the origin's key, a grant to create must not replace */
+    if (ctx->auth.create_only) {
+        hdrs[n++] = (proto_header_t){ VIEW("If-None-Match"), VIEW("*") };
+    }
+
     for (i = 0; i < ctx->nhdrs; i++) {
-        if (ngx_http_blob_word_in(ctx->hdrs[i].name, drop)) {
+        if (ngx_http_blob_word_in(ctx->hdrs[i].name, drop)
+            || (ctx->auth.create_only
+                && view_eq_ci(ctx->hdrs[i].name, VIEW("If-None-Match"))))
+        {
             continue;
         }
 
@@ -1069,7 +1077,13 @@ ngx_http_blob_fwd_foreign(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return false;
     }
 
-    if (ctx->op->id != PROTO_OP_PREFLIGHT && !fwd->tier
+    if (fwd->tier) {
+        /* its document has no request id of ours */
+        *ret = proto_answer_error((unsigned) status, code);
+        return true;
+    }
+
+    if (ctx->op->id != PROTO_OP_PREFLIGHT
         && (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN))
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -1085,7 +1099,7 @@ ngx_http_blob_fwd_foreign(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return true;
     }
 
-    return fwd->tier && status >= NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return false;
 }
 
 ngx_int_t

@@ -345,17 +345,21 @@ ngx_http_blob_slice_body(ngx_http_request_t *sr, ngx_http_blob_sub_t *sub,
     for (; in; in = in->next) {
         b = in->buf;
 
-        if (!ngx_buf_special(b)) {
-            size = (uint64_t) ngx_buf_size(b);
-            ngx_http_blob_slice_trim(b, slice->pos, size, slice->skip,
-                                     slice->skip + slice->want);
-            slice->pos += size;
-            size = (uint64_t) ngx_buf_size(b);
-            if (size == 0) {
-                continue;
-            }
-            slice->given += size;
+        /* one without bytes could stay behind in the client's chain when the
+         * slice's pool goes */
+        if (ngx_buf_special(b)) {
+            continue;
         }
+
+        size = (uint64_t) ngx_buf_size(b);
+        ngx_http_blob_slice_trim(b, slice->pos, size, slice->skip,
+                                 slice->skip + slice->want);
+        slice->pos += size;
+        size = (uint64_t) ngx_buf_size(b);
+        if (size == 0) {
+            continue;
+        }
+        slice->given += size;
 
         cl = ngx_alloc_chain_link(sr->pool);
         if (cl == NULL) {
