@@ -531,7 +531,12 @@ check_delegation(const proto_auth_in_t *in, const sas_t *sas,
     }
 
     if (in->ud_key.len != 0) {
-        return check_signature(in, sas, out);
+        proto_err_t err = check_signature(in, sas, out);
+
+        /* suoid: whether the POSIX ACL lets this user, the origin knows */
+        if (err != PROTO_OK || f[SUOID].len == 0) {
+            return err;
+        }
     }
 
     if (!(in->facts & PROTO_NEED_VERDICT)) {

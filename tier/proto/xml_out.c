@@ -7,29 +7,67 @@
 #define DECLARATION "\xEF\xBB\xBF<?xml version=\"1.0\" encoding=\"utf-8\"?>"
 
 
+/* XML 1.0 has no U+FFFE and U+FFFF (EF BF BE, EF BF BF). */
+static bool
+is_noncharacter(view_t v, size_t i)
+{
+    return v.ptr[i] == 0xEF && v.len - i >= 3 && v.ptr[i + 1] == 0xBF
+        && v.ptr[i + 2] >= 0xBE;
+}
+
+
+/* How a character of ASCII is written; NULL: as it is. */
+static const char *
+markup(uint8_t c, bool attribute)
+{
+    switch (c) {
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '&':
+        return "&amp;";
+    case '"':
+        return attribute ? "&quot;" : NULL;
+    case '\r':
+        return "&#xD;";
+    case '\t':
+    case '\n':
+        return NULL;
+    default:
+        return c < 0x20 ? "" : NULL;
+    }
+}
+
+
 /* Runs of plain bytes go out whole. Controls that XML 1.0 has no way to say
- * are left out; names are looked at before. */
+ * are left out; names are looked at before. Header values may have any byte
+ * in them: what is not UTF-8 is taken for Latin-1, since one such value would
+ * make a whole listing unreadable. */
 static void
 put_escaped(writer_t *w, view_t v, bool attribute)
 {
-    size_t from = 0;
+    size_t from = 0, i = 0;
 
-    for (size_t i = 0; i < v.len; i++) {
+    while (i < v.len) {
         uint8_t c = v.ptr[i];
-        const char *as = c == '<'               ? "&lt;"
-                       : c == '>'               ? "&gt;"
-                       : c == '&'               ? "&amp;"
-                       : c == '"' && attribute  ? "&quot;"
-                       : c == '\r'              ? "&#xD;"
-                       : c == '\t' || c == '\n' ? NULL
-                       : c < 0x20               ? ""
-                                                : NULL;
+        uint8_t two[3] = { (uint8_t) (0xC0 | c >> 6),
+                           (uint8_t) (0x80 | (c & 0x3F)), 0 };
+        unsigned len = view_utf8(v, i);
+        const char *as = len == 0              ? (const char *) two
+                       : is_noncharacter(v, i) ? ""
+                       : len == 1              ? markup(c, attribute)
+                                               : NULL;
+
+        len = len != 0 ? len : 1;
 
         if (as != NULL) {
             writer_put(w, view_sub(v, from, i - from));
             writer_puts(w, as);
-            from = i + 1;
+            from = i + len;
         }
+
+        i += len;
     }
 
     writer_put(w, view_sub(v, from, v.len - from));
@@ -104,18 +142,20 @@ put_date(writer_t *w, const char *name, int64_t t_s)
 }
 
 
-/* XML 1.0 has no controls below space but three, and no U+FFFE and U+FFFF
- * (EF BF BE, EF BF BF). Carriage return would be read back as a newline. */
+/* XML 1.0 has no controls below space but three. Carriage return would be
+ * read back as a newline. */
 static bool
 is_sayable(view_t v)
 {
-    for (size_t i = 0; i < v.len; i++) {
+    unsigned len;
+
+    for (size_t i = 0; i < v.len; i += len) {
         uint8_t c = v.ptr[i];
 
-        if ((c < 0x20 && c != '\t' && c != '\n')
-            || (c == 0xEF && v.len - i >= 3 && v.ptr[i + 1] == 0xBF
-                && v.ptr[i + 2] >= 0xBE))
-        {
+        len = view_utf8(v, i);
+
+        if (len == 0 || (c < 0x20 && c != '\t' && c != '\n')
+            || is_noncharacter(v, i)) {
             return false;
         }
     }

@@ -49,6 +49,7 @@
 #define SIG_ENC_UD_2020 "b%2BcjKuVPKRzQGf5IAHlinUzdp4mr3VEjVsrVkEY8Hl0%3D"
 #define SIG_ENC_UD_2023 "xwu0YHpz%2FJPkHDQCMfR1yDa48DonwZmoQ4UQYrCXzyg%3D"
 #define SIG_ENC_UD_2025 "s%2FEFQYQiveFX6EC7qpfUHytzouBiDu%2Bht17xIWvzDLE%3D"
+#define SIG_ENC_UD_SUOID "AzeY3Eqcw6TzOvqeDJ1AgoTEnGFrwyvVuhgPWCyvJIo%3D"
 /* clang-format on */
 
 typedef struct bench_s {
@@ -583,6 +584,36 @@ sas_user_delegation(void **state)
 }
 
 
+/* The key proves who signed; the user's own rights remain to be asked. */
+static void
+sas_user_delegation_suoid(void **state)
+{
+    uint8_t key[32];
+
+    (void) state;
+
+    for (int i = 0; i < 32; i++) {
+        key[i] = (uint8_t) i;
+    }
+
+    request("GET", HOST,
+            "/con/b?sv=2023-11-03&sr=b&sp=r&se=2026-03-11&suoid=user" UD
+            "2023-11-03&sig=" SIG_ENC_UD_SUOID,
+            "");
+    b.in.facts = PROTO_NEED_UD_KEY;
+    b.in.ud_key = view_of(key, sizeof(key));
+    REFUSED("OK");
+    assert_int_equal(b.out.need, PROTO_NEED_VERDICT);
+    b.in.facts |= PROTO_NEED_VERDICT;
+    OK();
+    b.in.verdict = PROTO_ERR_AUTHORIZATION_PERMISSION_MISMATCH;
+    REFUSED("AuthorizationPermissionMismatch");
+    b.in.verdict = PROTO_OK;
+    key[0] ^= 1;
+    REFUSED("AuthenticationFailed");
+}
+
+
 static void
 sas_made_here(void **state)
 {
@@ -717,26 +748,28 @@ speed(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(key_get),
-                                        cmocka_unit_test(key_skew),
-                                        cmocka_unit_test(key_query),
-                                        cmocka_unit_test(key_put),
-                                        cmocka_unit_test(key_zero_length),
-                                        cmocka_unit_test(key_lite),
-                                        cmocka_unit_test(key_malformed),
-                                        cmocka_unit_test(
-                                            key_signs_what_it_checks),
-                                        cmocka_unit_test(sas_account),
-                                        cmocka_unit_test(sas_create_only),
-                                        cmocka_unit_test(sas_time_and_place),
-                                        cmocka_unit_test(sas_service),
-                                        cmocka_unit_test(sas_versions),
-                                        cmocka_unit_test(sas_policy),
-                                        cmocka_unit_test(sas_user_delegation),
-                                        cmocka_unit_test(sas_made_here),
-                                        cmocka_unit_test(anonymous),
-                                        cmocka_unit_test(bearer),
-                                        cmocka_unit_test(speed) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(key_get),
+        cmocka_unit_test(key_skew),
+        cmocka_unit_test(key_query),
+        cmocka_unit_test(key_put),
+        cmocka_unit_test(key_zero_length),
+        cmocka_unit_test(key_lite),
+        cmocka_unit_test(key_malformed),
+        cmocka_unit_test(key_signs_what_it_checks),
+        cmocka_unit_test(sas_account),
+        cmocka_unit_test(sas_create_only),
+        cmocka_unit_test(sas_time_and_place),
+        cmocka_unit_test(sas_service),
+        cmocka_unit_test(sas_versions),
+        cmocka_unit_test(sas_policy),
+        cmocka_unit_test(sas_user_delegation),
+        cmocka_unit_test(sas_user_delegation_suoid),
+        cmocka_unit_test(sas_made_here),
+        cmocka_unit_test(anonymous),
+        cmocka_unit_test(bearer),
+        cmocka_unit_test(speed)
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -438,6 +438,31 @@ lists_names_xml_cannot_say(void **state)
 }
 
 
+/* A header value is any bytes; the listing stays UTF-8. */
+static void
+lists_values_that_are_not_utf8(void **state)
+{
+    proto_list_t list = { .endpoint = VIEW("e"), .prefix = VIEW("p\xFF") };
+    blob_props_t props = { .content_disposition =
+                               VIEW("\xE9t\xE9=\xC3\xA9\xEF\xBF\xBF;\xF0\x9F"),
+                           .content_language = VIEW("\xF0\x9F\x98\x80") };
+    proto_list_blob_t blob = { .name = VIEW("b"), .props = &props };
+    const char *xml;
+
+    (void) state;
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_blobs_begin(&out, &list);
+    proto_xml_blob(&out, &blob);
+    proto_xml_blobs_end(&out, VIEW_NULL);
+    xml = written();
+    assert_non_null(strstr(xml, "<Prefix Encoded=\"true\">p%FF</Prefix>"));
+    assert_non_null(strstr(xml, "<Content-Disposition>\xC3\xA9t\xC3\xA9="
+                                "\xC3\xA9;\xC3\xB0\xC2\x9F"
+                                "</Content-Disposition>"));
+    assert_non_null(strstr(xml, ">\xF0\x9F\x98\x80<"));
+}
+
+
 static void
 lists_containers(void **state)
 {
@@ -510,20 +535,22 @@ markers(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(parser_events),
-                                        cmocka_unit_test(parser_refuses),
-                                        cmocka_unit_test(parser_content),
-                                        cmocka_unit_test(blocks_of_clients),
-                                        cmocka_unit_test(blocks_refused),
-                                        cmocka_unit_test(blocks_at_most),
-                                        cmocka_unit_test(policies_both_ways),
-                                        cmocka_unit_test(policies_refused),
-                                        cmocka_unit_test(lists_blobs),
-                                        cmocka_unit_test(
-                                            lists_names_xml_cannot_say),
-                                        cmocka_unit_test(lists_containers),
-                                        cmocka_unit_test(other_documents),
-                                        cmocka_unit_test(markers) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parser_events),
+        cmocka_unit_test(parser_refuses),
+        cmocka_unit_test(parser_content),
+        cmocka_unit_test(blocks_of_clients),
+        cmocka_unit_test(blocks_refused),
+        cmocka_unit_test(blocks_at_most),
+        cmocka_unit_test(policies_both_ways),
+        cmocka_unit_test(policies_refused),
+        cmocka_unit_test(lists_blobs),
+        cmocka_unit_test(lists_names_xml_cannot_say),
+        cmocka_unit_test(lists_values_that_are_not_utf8),
+        cmocka_unit_test(lists_containers),
+        cmocka_unit_test(other_documents),
+        cmocka_unit_test(markers)
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
