@@ -219,7 +219,7 @@ struct ngx_http_blob_ctx_s {
     unsigned own_reply:1;    /* headers were composed here: filters pass it */
     unsigned keep_headers:1; /* an error keeps those already added */
     unsigned resolved:1;     /* the origin was asked for the container */
-    unsigned looked_again:1; /* a file had gone, see read.c */
+    unsigned looked_again:4; /* the content had gone, see read.c */
     unsigned facts_asked:1;  /* ... for the blob, see fact_for_write */
 };
 

@@ -15,6 +15,7 @@
 
 #define BLOB_READ_WINDOW 64
 #define BLOB_READ_FEW    4
+#define BLOB_READ_AGAIN  8
 
 typedef struct {
     uint64_t off; /* what is left to send */
@@ -39,12 +40,15 @@ typedef struct {
 
 static ngx_int_t ngx_http_blob_read_found(ngx_http_request_t *r,
                                           ngx_http_blob_ctx_t *ctx);
-static ngx_int_t ngx_http_blob_read_send(ngx_http_request_t *r,
-                                         ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_read_durable(ngx_http_request_t *r,
+                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_read_answer(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_read_window(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_read_fetch(ngx_http_request_t *r,
+                                          ngx_http_blob_ctx_t *ctx,
+                                          ngx_http_blob_rd_t *rd);
 static ngx_int_t ngx_http_blob_window_first(ngx_http_request_t *r,
                                             ngx_http_blob_ctx_t *ctx,
                                             ngx_http_blob_rd_t *rd);
@@ -56,8 +60,8 @@ static ngx_int_t ngx_http_blob_late_fail(ngx_http_request_t *r,
 static const ngx_http_blob_step_t ngx_http_blob_step_read_found = {
     "read_found", "looking up blob", ngx_http_blob_read_found
 };
-static const ngx_http_blob_step_t ngx_http_blob_step_read_send = {
-    "read_send", "sending blob to client", ngx_http_blob_read_send
+static const ngx_http_blob_step_t ngx_http_blob_step_read_durable = {
+    "read_durable", "reading blob", ngx_http_blob_read_durable
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_read_answer = {
     "read_answer", "sending blob to client", ngx_http_blob_read_answer
@@ -292,7 +296,7 @@ ngx_http_blob_read_resident(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     rd->off = rd->range.off;
     rd->len = rd->range.len;
     rd->content = ctx->blob.content;
-    return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_read_send);
+    return ngx_http_blob_read_fetch(r, ctx, rd);
 }
 
 static ngx_int_t
@@ -481,42 +485,48 @@ ngx_http_blob_digest_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     rd->digest_md5 = ctx->headers.range_md5;
     return ngx_http_blob_task(ctx, ctx->bmcf->io, ngx_http_blob_digest_task,
-                              rd, &ngx_http_blob_step_read_answer);
+                              rd, &ngx_http_blob_step_read_durable);
 }
 
+/* Takes hold of the bytes (in memory, or their files open) right after the
+ * lookup, since the content may be replaced at any time; then waits until what
+ * was seen is durable. */
 static ngx_int_t
-ngx_http_blob_read_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+ngx_http_blob_read_fetch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                         ngx_http_blob_rd_t *rd)
 {
-    ngx_http_blob_rd_t *rd = ctx->op_data;
-    ngx_int_t rc;
+    ngx_int_t rc = NGX_OK;
 
     rd->body = r->method != NGX_HTTP_HEAD && ctx->op->id == PROTO_OP_GET_BLOB
             && rd->len > 0;
 
     if (rd->body && (ctx->headers.range_md5 || ctx->headers.range_crc64)) {
-        return ngx_http_blob_digest_start(r, ctx, rd);
-    }
+        rc = ngx_http_blob_digest_start(r, ctx, rd);
+        if (rc == BLOB_WAIT) {
+            return rc;
+        }
 
-    if (rd->body) {
+    } else if (rd->body) {
         rc = rd->len <= BLOB_SMALL_READ ? ngx_http_blob_read_memory(r, ctx, rd)
                                         : NGX_DECLINED;
         if (rc == NGX_DECLINED) {
             rc = ngx_http_blob_window_first(r, ctx, rd);
         }
-
-        /* a file may have gone since the lookup: the record knows where the
-         * bytes are now */
-        if (rc == NGX_ERROR && !ctx->looked_again) {
-            ctx->looked_again = 1;
-            return ngx_http_blob_goto(ctx, &ngx_http_blob_step_read_found);
-        }
-
-        if (rc != NGX_OK) {
-            return NGX_ERROR;
-        }
     }
 
-    return ngx_http_blob_read_answer(r, ctx);
+    /* replaced or moved since the lookup: the record knows more */
+    if (rc == NGX_ERROR && ctx->looked_again < BLOB_READ_AGAIN) {
+        ctx->looked_again++;
+        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_read_found);
+    }
+
+    return rc != NGX_OK ? NGX_ERROR : ngx_http_blob_read_durable(r, ctx);
+}
+
+static ngx_int_t
+ngx_http_blob_read_durable(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_read_answer);
 }
 
 static ngx_int_t
