@@ -1221,9 +1221,11 @@ ngx_http_blob_forward_body(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        ngx_memcpy(fwd->body + fwd->len, b->pos, size);
-        fwd->len += size;
-        b->pos = b->last;
+        if (size != 0) {
+            ngx_memcpy(fwd->body + fwd->len, b->pos, size);
+            fwd->len += size;
+            b->pos = b->last;
+        }
         if (b->last_buf) {
             fwd->last = 1;
         }
