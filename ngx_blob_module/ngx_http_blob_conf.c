@@ -200,9 +200,12 @@ ngx_http_blob_conf_account(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t *value = cf->args->elts;
     char *rv;
 
-    if (ngx_http_blob_account_find(bmcf, ngx_http_blob_view(value[1]))) {
+    account = ngx_http_blob_account_find(bmcf, ngx_http_blob_view(value[1]));
+    if (account != NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate blob_account \"%V\"", &value[1]);
+                           "duplicate blob_account \"%V\", the first is in "
+                           "%s:%ui: keep one block of that name",
+                           &value[1], account->file, account->line);
         return NGX_CONF_ERROR;
     }
 
@@ -219,6 +222,11 @@ ngx_http_blob_conf_account(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     account->name = value[1];
     account->file = cf->conf_file->file.name.data;
     account->line = cf->conf_file->line;
+
+    if (bmcf->file == NULL) {
+        bmcf->file = account->file;
+        bmcf->line = account->line;
+    }
 
     if (ngx_http_blob_conf_rule_push(account) == NULL) {
         return NGX_CONF_ERROR;
@@ -304,7 +312,9 @@ ngx_http_blob_conf_secret(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *ret)
                                : ngx_read_fd(fd, ret->data, BLOB_SECRET_MAX);
     if (n < 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "cannot read the secret file \"%V\"", &path);
+                           "cannot read the secret file \"%V\": it must exist "
+                           "and be readable by nginx's master",
+                           &path);
     }
     if (fd != NGX_INVALID_FILE) {
         ngx_close_file(fd);

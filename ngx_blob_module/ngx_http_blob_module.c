@@ -240,8 +240,8 @@ ngx_http_blob_init_main_conf(ngx_conf_t *cf, void *conf)
     if (bmcf->store_path.len == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "blob_account and blob_pass need a store: add "
-                      "\"blob_store PATH;\" to the http block in %s",
-                      cf->conf_file->file.name.data);
+                      "\"blob_store PATH;\" to the http block, in %s:%ui",
+                      bmcf->file, bmcf->line);
         return NGX_CONF_ERROR;
     }
 
@@ -311,6 +311,10 @@ ngx_http_blob_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     bscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_blob_module);
     bscf->pass = 1;
     bmcf->passes++;
+    if (bmcf->file == NULL) {
+        bmcf->file = blcf->file;
+        bmcf->line = blcf->line;
+    }
 
     return NGX_CONF_OK;
 }

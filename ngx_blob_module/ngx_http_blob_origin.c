@@ -290,8 +290,9 @@ ngx_http_blob_ways_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "server \"%V\" serves an account with an origin but "
                           "has no location %s with proxy_pass: add \"include "
-                          "blob_origin.conf;\" to the server block",
-                          &cscf->server_name, names[i]);
+                          "blob_origin.conf;\" to the server block, in %s:%ui",
+                          &cscf->server_name, names[i], cscf->file_name,
+                          cscf->line);
             return NGX_ERROR;
         }
 
@@ -320,8 +321,10 @@ ngx_http_blob_ways_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
         if (wrong != NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "location %s of server \"%V\" needs \"%s;\": see "
-                          "the blob_origin.conf that comes with the module",
-                          names[i], &cscf->server_name, wrong);
+                          "the blob_origin.conf that comes with the module, "
+                          "in %s:%ui",
+                          names[i], &cscf->server_name, wrong,
+                          cscf->file_name, cscf->line);
             return NGX_ERROR;
         }
     }
