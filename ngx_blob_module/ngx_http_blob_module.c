@@ -245,9 +245,8 @@ ngx_http_blob_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    bmcf->policy.accounts
-        = ngx_pcalloc(cf->pool, (bmcf->accounts.nelts + 1)
-                                    * sizeof(policy_account_t));
+    bmcf->policy.accounts = ngx_pcalloc(
+        cf->pool, (bmcf->accounts.nelts + 1) * sizeof(policy_account_t));
     if (bmcf->policy.accounts == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -273,8 +272,9 @@ ngx_http_blob_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_blob_srv_conf_t *bscf;
     ngx_uint_t i;
     static const char *styles[] = { "auto", "path", "host", "fixed" };
-    static const proto_uri_style_t values[]
-        = { PROTO_URI_AUTO, PROTO_URI_PATH, PROTO_URI_HOST, PROTO_URI_FIXED };
+    static const proto_uri_style_t values[] = { PROTO_URI_AUTO, PROTO_URI_PATH,
+                                                PROTO_URI_HOST,
+                                                PROTO_URI_FIXED };
 
     if (blcf->pass) {
         return "is duplicate";
@@ -288,7 +288,8 @@ ngx_http_blob_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cf->args->nelts == 3) {
         for (i = 0; i < 4; i++) {
-            if (value[2].len > 6 && ngx_strncmp(value[2].data, "style=", 6) == 0
+            if (value[2].len > 6
+                && ngx_strncmp(value[2].data, "style=", 6) == 0
                 && ngx_strcmp(value[2].data + 6, styles[i]) == 0)
             {
                 blcf->style = values[i];
@@ -332,7 +333,8 @@ ngx_http_blob_conf_origin_used(ngx_conf_t *cf, ngx_http_blob_main_conf_t *bmcf,
 
     for (i = 0; i < bmcf->accounts.nelts; i++) {
         if (account[i]->origin.len
-            && (blcf->account == NULL || blcf->account == account[i])) {
+            && (blcf->account == NULL || blcf->account == account[i]))
+        {
             bscf->origin = 1;
         }
     }
@@ -449,11 +451,11 @@ ngx_http_blob_no_http2(ngx_conf_t *cf, ngx_http_core_main_conf_t *cmcf)
                     continue;
                 }
 
-                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                              "blob_pass does not serve HTTP/2: take \"http2\" "
-                              "out of \"listen %V\" of the server in %s:%ui",
-                              &addr[a].opt.addr_text, cscf[s]->file_name,
-                              cscf[s]->line);
+                ngx_log_error(
+                    NGX_LOG_EMERG, cf->log, 0,
+                    "blob_pass does not serve HTTP/2: take \"http2\" "
+                    "out of \"listen %V\" of the server in %s:%ui",
+                    &addr[a].opt.addr_text, cscf[s]->file_name, cscf[s]->line);
                 return NGX_ERROR;
             }
         }
