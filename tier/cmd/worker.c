@@ -261,7 +261,7 @@ carry_one(worker_t *w, group_t *g, const store_entry_t *e)
     }
 
     sync_carry(&env, e, policy_lookup(account, e->container, e->name).conflict,
-               &out);
+               0, &out);
     g->fails = out.verdict == SYNC_LATER ? g->fails + 1 : 0;
     log_outcome(w, e, &out, g->fails);
     count(w, e, &out);

@@ -457,6 +457,7 @@ finish_answer(CURL *curl, CURLcode err, const call_t *call, origin_answer_t *a)
 
     a->status = (unsigned) status;
     a->sent = true;
+    a->local_s = time(NULL);
     a->code =
         proto_answer_header(a->headers, a->nheaders, VIEW("x-ms-error-code"));
     a->class_ = classify(a->status, a->code);

@@ -75,7 +75,8 @@ typedef struct origin_answer_s {
     unsigned status; /* 0: there was no answer */
     bool sent;       /* request bytes went out: it may have taken effect */
     unsigned retry_after_s;
-    int64_t date_s; /* the origin's clock; 0: unknown */
+    int64_t date_s;  /* the origin's clock; 0: unknown */
+    int64_t local_s; /* ours then */
     proto_header_t headers[ORIGIN_HEADERS_MAX];
     unsigned nheaders;
     view_t code;      /* x-ms-error-code */

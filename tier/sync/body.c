@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -6,7 +5,6 @@
 #include "sync/body.h"
 
 #define EXTENTS_AT_ONCE 64
-#define VERIFY_BUF      (1024 * 1024)
 
 
 static tier_rc_t
@@ -25,7 +23,8 @@ add_piece(sync_pieces_t *p, const store_extent_t *e, uint64_t skip,
         p->cap = cap;
     }
 
-    p->piece[p->n++] = (sync_piece_t){ *e, skip, length, length == e->length };
+    p->piece[p->n++] =
+        (sync_piece_t){ *e, skip, length, length == e->length, 0 };
     return TIER_OK;
 }
 
@@ -89,55 +88,45 @@ sync_pieces_free(sync_pieces_t *p)
 }
 
 
-static tier_rc_t
-verify_extent(const sync_env_t *env, const store_extent_t *e, uint8_t *buf)
+uint64_t
+sync_pieces_bytes(const sync_pieces_t *p)
 {
-    int fd = env->open_file(env->ctx, e->kind, e->file);
-    uint64_t crc = 0, done = 0;
+    uint64_t sum = 0;
 
-    if (fd == -1) {
-        return TIER_EIO;
+    for (unsigned i = 0; i < p->n; i++) {
+        sum += p->piece[i].length;
     }
 
-    while (done < e->length) {
-        uint64_t left = e->length - done;
-        size_t want = left < VERIFY_BUF ? (size_t) left : VERIFY_BUF;
-        ssize_t n = pread(fd, buf, want, (off_t) (e->offset + done));
-
-        if (n <= 0) {
-            close(fd);
-            return n == 0 ? TIER_ECORRUPT : TIER_EIO;
-        }
-
-        crc = crc64_nvme(crc, buf, (size_t) n);
-        done += (uint64_t) n;
-    }
-
-    close(fd);
-    return crc == e->crc64 ? TIER_OK : TIER_ECORRUPT;
+    return sum;
 }
 
 
-tier_rc_t
-sync_pieces_verify(const sync_env_t *env, const sync_pieces_t *p)
+bool
+sync_pieces_check(const sync_pieces_t *p)
 {
-    uint8_t *buf = malloc(VERIFY_BUF);
-    tier_rc_t rc = buf == NULL ? TIER_ENOMEM : TIER_OK;
+    uint64_t crc = 0;
 
-    for (unsigned i = 0; i < p->n && rc == TIER_OK; i++) {
-        if (p->piece[i].skip == 0) {
-            rc = verify_extent(env, &p->piece[i].extent, buf);
+    for (unsigned i = 0; i < p->n; i++) {
+        const sync_piece_t *piece = &p->piece[i];
+
+        crc = piece->skip == 0
+                ? piece->crc
+                : crc64_nvme_combine(crc, piece->crc, piece->length);
+
+        if (piece->skip + piece->length == piece->extent.length
+            && crc != piece->extent.crc64)
+        {
+            return false;
         }
     }
 
-    free(buf);
-    return rc;
+    return true;
 }
 
 
 void
-sync_reader_init(sync_reader_t *r, const sync_env_t *env,
-                 const sync_pieces_t *p, unsigned first, unsigned end)
+sync_reader_init(sync_reader_t *r, const sync_env_t *env, sync_pieces_t *p,
+                 unsigned first, unsigned end)
 {
     *r = (sync_reader_t){ .env = env,
                           .pieces = p,
@@ -173,13 +162,21 @@ reader_open(sync_reader_t *r, const store_extent_t *e)
 }
 
 
+static int64_t
+reader_failed(sync_reader_t *r, tier_rc_t rc)
+{
+    r->rc = rc;
+    return -1;
+}
+
+
 int64_t
 sync_reader_read(void *reader, void *buf, size_t cap)
 {
     sync_reader_t *r = reader;
 
     while (r->at < r->end) {
-        const sync_piece_t *p = &r->pieces->piece[r->at];
+        sync_piece_t *p = &r->pieces->piece[r->at];
         uint64_t left = p->length - r->off;
         ssize_t n;
 
@@ -190,17 +187,23 @@ sync_reader_read(void *reader, void *buf, size_t cap)
         }
 
         if (!reader_open(r, &p->extent)) {
-            return -1;
+            return reader_failed(r, TIER_EIO);
         }
 
         n = pread(r->fd, buf, left < cap ? (size_t) left : cap,
                   (off_t) (p->extent.offset + p->skip + r->off));
 
         if (n <= 0) {
-            return -1;
+            return reader_failed(r, n == 0 ? TIER_ECORRUPT : TIER_EIO);
         }
 
+        p->crc = crc64_nvme(r->off == 0 ? 0 : p->crc, buf, (size_t) n);
         r->off += (uint64_t) n;
+
+        if (r->off == p->length && p->has_crc && p->crc != p->extent.crc64) {
+            return reader_failed(r, TIER_ECORRUPT);
+        }
+
         return n;
     }
 
@@ -215,5 +218,6 @@ sync_reader_rewind(void *reader)
 
     r->at = r->first;
     r->off = 0;
+    r->rc = TIER_OK;
     return true;
 }

@@ -12,8 +12,9 @@
  * caller chooses the entry, waits, and commits the outcome.
  *
  *   base absent   If-None-Match: *        base etag   If-Match
- *   base unknown  look first: an origin blob older than the commit is
- *                 replaced under If-Match, a newer one is a conflict
+ *   base unknown  look first: an origin blob older than the commit (by the
+ *                 origin's clock, in whole seconds) or known when it was made
+ *                 is replaced under If-Match, any other is a conflict
  *   412 / 409     read back: our own lost commit counts as done, anything
  *                 else is a conflict (policy)
  */
@@ -32,6 +33,9 @@ typedef struct sync_env_s {
     void (*parallel)(void *ctx, unsigned n,
                      void (*fn)(void *job, unsigned i, unsigned lane),
                      void *job);
+    /* Did the edge know, when it made the entry, that the origin holds this
+     * ETag under its name? NULL: no. */
+    bool (*knew)(void *ctx, const store_entry_t *entry, view_t etag);
     const uint8_t *edge_id; /* 16 bytes, for minted block ids */
     const tier_log_t *log;
 } sync_env_t;
@@ -55,12 +59,20 @@ typedef struct sync_outcome_s {
 
 /* Bodies up to this go in one Put Blob. */
 #define SYNC_PUT_BLOB_MAX (16ull << 20)
+/* Bodies from this on are worth staging. */
+#define SYNC_STAGE_MIN (256ull << 10)
 /* Blocks of a body without blocks of its own, and the longest one sent. */
 #define SYNC_BLOCK_BYTES (16ull << 20)
 #define SYNC_BLOCK_MAX   (256ull << 20)
 
+/* staged: what sync_stage returned for this entry, or 0. */
 void sync_carry(const sync_env_t *env, const store_entry_t *entry,
-                conflict_rule_t rule, sync_outcome_t *ret);
+                conflict_rule_t rule, unsigned staged, sync_outcome_t *ret);
+
+/* Uploads an entry's blocks ahead of its turn: how many; 0: not done. Nothing
+ * is visible at the origin by that. Not while an earlier commit to the same
+ * name waits, which would take the blocks away. */
+unsigned sync_stage(const sync_env_t *env, const store_entry_t *entry);
 
 /* Milliseconds before the n-th attempt (n >= 1): exponential from 200 ms to
  * 60 s, half of it jitter from `random`. */

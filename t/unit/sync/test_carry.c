@@ -39,6 +39,8 @@ typedef struct fake_s {
     unsigned next_etag;
     const char *last_modified;
     bool lose_answer; /* act, then say nothing */
+    bool knows;       /* the edge knew of ETag 50 */
+    int64_t date_s;   /* the origin's clock, where ours says 0 */
     unsigned refuse;  /* answer every request with this status */
     unsigned requests;
     char path[64]; /* file with the bytes */
@@ -68,6 +70,7 @@ answer(fake_t *f, origin_answer_t *a, unsigned status, const char *code,
 {
     char buf[64];
 
+    a->date_s = f->date_s;
     a->status = status;
     a->code = code == NULL ? VIEW_NULL : view_str(code);
     a->class_ =
@@ -125,7 +128,11 @@ read_body(const origin_req_t *req, uint8_t *buf, size_t cap)
 
     while (req->read != NULL && n > 0) {
         n = req->read(req->read_ctx, buf + len, cap - len);
-        assert_true(n >= 0);
+
+        if (n < 0) {
+            return SIZE_MAX;
+        }
+
         len += (size_t) n;
     }
 
@@ -140,6 +147,16 @@ put(fake_t *f, const origin_req_t *req, held_t *h, origin_answer_t *a)
     uint8_t body[4096];
     size_t len = read_body(req, body, sizeof(body));
     view_t meta = find(req, "x-ms-meta-k");
+
+    if (len == SIZE_MAX) { /* given up before its end */
+        answer(f, a, 400, "Aborted", NULL);
+        return;
+    }
+
+    if (view_eq(req->query, VIEW("comp=blocklist")) && f->nstaged == 0) {
+        answer(f, a, 400, "InvalidBlockList", NULL);
+        return;
+    }
 
     if (view_starts_with(req->query, VIEW("blockid="))) {
         view_t id;
@@ -344,18 +361,34 @@ entry(store_queue_kind_t kind, store_base_t base, const char *base_etag)
 }
 
 
+static bool
+fake_knew(void *ctx, const store_entry_t *e, view_t etag)
+{
+    (void) e;
+    return ((fake_t *) ctx)->knows && view_eq(etag, VIEW("50"));
+}
+
+
+static sync_env_t
+env_of(fake_t *f)
+{
+    return (sync_env_t){ .ctx = f,
+                         .request = fake_request,
+                         .extents = fake_extents,
+                         .open_file = fake_open,
+                         .parallel = fake_parallel,
+                         .knew = fake_knew,
+                         .edge_id = edge_id };
+}
+
+
 static sync_outcome_t
 carry(fake_t *f, const store_entry_t *e, conflict_rule_t rule)
 {
-    sync_env_t env = { .ctx = f,
-                       .request = fake_request,
-                       .extents = fake_extents,
-                       .open_file = fake_open,
-                       .parallel = fake_parallel,
-                       .edge_id = edge_id };
+    sync_env_t env = env_of(f);
     sync_outcome_t out;
 
-    sync_carry(&env, e, rule, &out);
+    sync_carry(&env, e, rule, 0, &out);
     return out;
 }
 
@@ -411,6 +444,51 @@ test_unknown_looks_first(void **state)
     assert_int_equal(f->blob.len, 3);
     assert_ours(&f->copy);
     assert_string_equal(f->copy_name, "b.edge-conflict-7");
+
+    /* of the commit's own second: a conflict, unless the edge knew of it */
+    e.committed_at_ms = 1767225600000 + 900;
+    assert_int_equal(carry(f, &e, CONFLICT_HOLD).verdict, SYNC_PARK);
+    f->knows = true;
+    assert_int_equal(carry(f, &e, CONFLICT_HOLD).verdict, SYNC_DONE);
+    f->knows = false;
+
+    /* the origin's clock is 10 s ahead: it was written before the commit */
+    theirs(f);
+    e.committed_at_ms = 1767225600000 - 5000;
+    f->date_s = 10;
+    assert_int_equal(carry(f, &e, CONFLICT_HOLD).verdict, SYNC_DONE);
+    fake_free(f);
+}
+
+
+/* Blocks uploaded ahead of the commit's turn. */
+static void
+test_stage(void **state)
+{
+    fake_t *f = fake_new();
+    sync_env_t env = env_of(f);
+    store_entry_t e = entry(STORE_Q_PUT, STORE_BASE_ABSENT, NULL);
+    sync_outcome_t out;
+
+    (void) state;
+    assert_int_equal(sync_stage(&env, &e), 1);
+    assert_false(f->blob.exists);
+    f->requests = 0;
+    sync_carry(&env, &e, CONFLICT_HOLD, 1, &out);
+    assert_int_equal(out.verdict, SYNC_DONE);
+    assert_int_equal(f->requests, 1);
+    assert_ours(&f->blob);
+
+    /* taken away by somebody else's commit: uploaded again */
+    f->blob.exists = false;
+    f->requests = 0;
+    sync_carry(&env, &e, CONFLICT_HOLD, 1, &out);
+    assert_int_equal(out.verdict, SYNC_DONE);
+    assert_int_equal(f->requests, 3);
+    assert_ours(&f->blob);
+
+    f->crc64 ^= 1;
+    assert_int_equal(sync_stage(&env, &e), 0);
     fake_free(f);
 }
 
@@ -535,12 +613,20 @@ test_failures(void **state)
     assert_int_equal(out.verdict, SYNC_LATER);
     assert_true(out.throttled);
 
-    /* bytes that rotted here are never sent */
+    /* bytes that rotted here are never committed there */
     f->refuse = 0;
-    f->requests = 0;
     f->crc64 ^= 1;
     assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_PARK);
-    assert_int_equal(f->requests, 0);
+    assert_false(f->blob.exists);
+    e.kind = STORE_Q_BLOCK_LIST;
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_PARK);
+    assert_false(f->blob.exists);
+
+    /* the file cannot be opened: maybe upkeep moved it */
+    unlink(f->path);
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_LATER);
+    e.attempts = 100;
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_PARK);
     fake_free(f);
 }
 
@@ -568,6 +654,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_absent),
         cmocka_unit_test(test_unknown_looks_first),
+        cmocka_unit_test(test_stage),
         cmocka_unit_test(test_conflict_rules),
         cmocka_unit_test(test_lost_answer),
         cmocka_unit_test(test_set),

@@ -1,0 +1,51 @@
+#ifndef SYNC_CARRY_PARTS_H
+#define SYNC_CARRY_PARTS_H
+
+#include "sync/body.h"
+#include "sync/carry.h"
+
+/*
+ * Between carry.c (what to do, what an answer means) and send.c (requests and
+ * bodies): one commit under way.
+ */
+#define CARRY_HEADERS_MAX 56
+
+typedef struct carry_s {
+    const sync_env_t *env;
+    const store_entry_t *e;
+    conflict_rule_t rule;
+    unsigned staged; /* blocks of it that are at the origin; 0: none */
+    sync_outcome_t *out;
+    view_t name; /* the entry's, or a conflict copy's */
+    view_t if_match;
+    bool if_absent;
+    origin_answer_t *answer;
+    proto_header_t h[CARRY_HEADERS_MAX];
+    unsigned nh;
+    uint8_t text_buf[24 * 1024];
+    writer_t text; /* header values */
+} carry_t;
+
+void carry_outcome(carry_t *c, sync_verdict_t verdict, const char *what);
+/* From an answer that says the same for every operation. */
+void carry_failed(carry_t *c, const char *what);
+void carry_done(carry_t *c, view_t etag, int64_t last_modified_s);
+void carry_done_answer(carry_t *c);
+
+/* A request's headers: reset, then any of the others. */
+void carry_headers_reset(carry_t *c);
+/* A null value: nothing. */
+void carry_header(carry_t *c, view_t name, view_t value);
+void carry_headers_cond(carry_t *c);
+void carry_headers_metadata(carry_t *c, view_t packed);
+void carry_headers_props(carry_t *c, const blob_props_t *p);
+void carry_headers_tier(carry_t *c, const blob_props_t *p);
+
+/* Sends it to c->name; false when there is no memory (outcome set). */
+bool carry_send(carry_t *c, origin_req_t *req);
+
+/* The whole content to c->name; what the last request was answered is in
+ * c->answer. False: the outcome is set (the bytes cannot be sent). */
+bool carry_upload(carry_t *c);
+
+#endif
