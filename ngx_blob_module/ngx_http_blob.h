@@ -26,23 +26,23 @@
  *
  * Which function lives where:
  *
- *   core (G1)
- *     module.c    directive table, confs, phases
- *     conf.c      the directives; process.c: policy file, opening the store
- *     handler.c   entry, parse, gate, dispatch; errors' log handler
+ *   core
+ *     module.c    directive table, confs, phases; conf.c: the directives
+ *     process.c   policy file, opening the store in each process
+ *     handler.c   entry, parse, gate, dispatch; log.c: lines without secrets
  *     step.c      driver, wake, timers, tasks, finish
  *     commit.c    batches of changes; waiting until durable
  *     body.c      request bodies: bounded into memory, streamed to the store
  *     reply.c     headers, errors, answers without a blob's content
+ *     file.c      files of the store open for reading
  *     read.c      Get Blob, HEAD: lookups, conditions, resident bytes
  *     write.c     Put Blob, Put Block, block list, metadata, props, delete
  *     container.c containers, account and service rows
  *     list.c      List Blobs, List Containers, block lists
- *     stub.c      weak stand-ins for the functions below
  *
- *   origin side (G2)
+ *   origin side (ngx_http_blob_origin.h)
  *     vars.c      variables of conf/blob_origin.conf
- *     origin.c    asking (HEAD/GET) with @blob_ask, facts, resolve
+ *     ask.c       asking (HEAD/GET) with @blob_ask; origin.c: facts, resolve
  *     slice.c     reads through the hot tier, @blob_slice
  *     forward.c   flush, fence, @blob_forward, @blob_tier listings
  *     filter.c    ngx_http_blob_filter_module: header and body filter,
@@ -106,7 +106,7 @@ struct ngx_http_blob_account_s {
     u_char *file; /* where the block stands, for messages */
     ngx_uint_t line;
 
-    void *origin_data; /* G2's, made by ngx_http_blob_origin_account */
+    void *origin_data; /* made by ngx_http_blob_origin_account */
 };
 
 typedef struct {
@@ -124,7 +124,7 @@ typedef struct {
     ngx_http_blob_account_t *open_account; /* while parsing */
     ngx_uint_t open_rule;
 
-    void *origin_data; /* G2's */
+    void *origin_data; /* the origin side's */
 
     /* of this process, set in init_process; store is NULL while it could
      * not be opened: answer ServerBusy */
@@ -139,7 +139,7 @@ typedef struct {
 typedef struct {
     ngx_uint_t pass;   /* a location of this server has blob_pass */
     ngx_uint_t origin; /* ... of an account with an origin */
-    void *origin_data; /* G2's: the named locations */
+    void *origin_data; /* the origin side's: the named locations */
 } ngx_http_blob_srv_conf_t;
 
 typedef struct {
@@ -156,7 +156,7 @@ typedef struct {
 /* First member of whatever is a request's module ctx. */
 typedef enum {
     BLOB_CTX_MAIN = 0, /* ngx_http_blob_ctx_t */
-    BLOB_CTX_ASK,      /* G2's, of subrequests */
+    BLOB_CTX_ASK,      /* the origin side's, of subrequests */
     BLOB_CTX_SLICE,
     BLOB_CTX_TIER
 } ngx_http_blob_kind_t;
@@ -203,7 +203,7 @@ struct ngx_http_blob_ctx_s {
     uint64_t seen; /* highest commit number that the answer reflects */
 
     /* what is under way */
-    const ngx_http_blob_step_t *next; /* where the sub-run goes on; G2's */
+    const ngx_http_blob_step_t *next; /* where the origin side goes on */
     const ngx_http_blob_step_t *container_next; /* need_container's */
     proto_err_t late_err;                       /* fail_durable's */
     ngx_http_blob_body_t *body;
@@ -212,7 +212,7 @@ struct ngx_http_blob_ctx_s {
     ngx_event_t timer;
     ngx_thread_task_t *task;
     void *op_data; /* of the operation's file */
-    void *origin;  /* of G2's files */
+    void *origin;  /* of the origin side's files */
 
     u_char request_id[36];
     unsigned finished:1;
@@ -421,8 +421,9 @@ ngx_int_t ngx_http_blob_account_info(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_service_properties(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 
-/* ---- G2's entry points; each returns as a step does --------------------
- * `next`: where to go on when the thing asked for is known or done. */
+/* ---- the origin side's entry points; each returns as a step does
+ * -------------------- `next`: where to go on when the thing asked for is
+ * known or done. */
 
 /* GET/HEAD of a blob with an origin that is not resident (clean and evicted,
  * or unknown): facts, ask, slices, the whole answer. */

@@ -200,7 +200,8 @@ ngx_http_blob_read_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail_durable(r, ctx, PROTO_ERR_BLOB_NOT_FOUND);
     }
 
-    /* clean records are believed for a while only, which G2's side knows */
+    /* clean records are believed for a while only, which the origin side knows
+     */
     if (origin
         && (ctx->blob.state == STORE_CLEAN || ctx->blob.state == STORE_ALIAS))
     {
