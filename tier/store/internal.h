@@ -34,7 +34,8 @@ typedef struct shared_s {
     uint8_t uuid[16];
     char boot[40];
     uint64_t pid_ns;
-    pthread_mutex_t sync; /* robust: its holder syncs the journal for all */
+    pthread_mutex_t sync;    /* robust: its holder syncs the journal for all */
+    _Atomic uint32_t synced; /* counts syncs; futex */
     _Atomic uint64_t durable;      /* commits up to it are on stable media */
     _Atomic uint64_t appended;     /* ... are in the journal */
     _Atomic uint64_t journal_file; /* where `appended` is, or a later one */
@@ -272,6 +273,7 @@ typedef struct replay_s {
     bool cut;         /* a torn tail is cut off, else only passed over */
     uint64_t durable; /* known to be on disk: damage up to it is no tear */
     uint64_t stop_file, stop_offset; /* 0: everything */
+    bool next_made; /* a later file than st.file is there, still empty */
     state_t st;
     uint64_t records;
     uint64_t pending_bytes;
@@ -300,6 +302,8 @@ typedef struct tx_s {
     writer_t rec;   /* the record being made */
     writer_t val;   /* a value being made */
     bool replayed;  /* txn holds what somebody else had appended */
+    bool next_made; /* the journal's next file is there: nothing more may go
+                       into this one */
     bool appended;  /* the journal has the record */
     int64_t now_ms;
     unsigned naccounts;

@@ -1,9 +1,12 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/internal.h"
@@ -202,6 +205,11 @@ sync_journal(store_t *store)
         }
         store->sync_fd = open(path, O_RDWR | O_CLOEXEC);
         store->sync_file = file;
+        if (store->sync_fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+            /* no sync failed: who waits next tries again */
+            store_error(store, "open to sync", "journal");
+            return TIER_EIO;
+        }
     }
     if (store->sync_fd < 0 || fdatasync(store->sync_fd) != 0) {
         store_error(store, "sync", "journal");
@@ -213,27 +221,56 @@ sync_journal(store_t *store)
     return TIER_OK;
 }
 
+static void
+sync_sleep(shared_t *sh, uint32_t seen)
+{
+    /* the time limit is for a leader that was killed */
+    struct timespec limit = { 0, 20 * 1000 * 1000 };
+
+    (void) syscall(SYS_futex, &sh->synced, FUTEX_WAIT, seen, &limit, NULL, 0);
+}
+
+static void
+sync_wake(shared_t *sh)
+{
+    (void) atomic_fetch_add(&sh->synced, 1);
+    (void) syscall(SYS_futex, &sh->synced, FUTEX_WAKE, INT32_MAX, NULL, NULL,
+                   0);
+}
+
+/* Whoever finds `sync` free leads. The others sleep beside it, not in its
+ * queue: those that a sync has covered must not wait for the next one. */
 tier_rc_t
 store_wait_durable(store_t *store, uint64_t number)
 {
     shared_t *sh = store->shared;
-    tier_rc_t rc = TIER_OK;
-    int err;
 
-    if (store_durable(store) >= number) {
-        return TIER_OK;
+    while (store_durable(store) < number) {
+        uint32_t seen = atomic_load(&sh->synced);
+        tier_rc_t rc = TIER_OK;
+        int err = pthread_mutex_trylock(&sh->sync);
+
+        if (err == EBUSY) {
+            if (store_durable(store) < number) {
+                sync_sleep(sh, seen);
+            }
+            continue;
+        }
+        if (err == EOWNERDEAD) {
+            /* it guards a sync only: nothing is half done */
+            err = pthread_mutex_consistent(&sh->sync);
+        }
+        if (err != 0) {
+            return TIER_EINTERNAL;
+        }
+        if (store_durable(store) < number) {
+            rc = atomic_load(&sh->failed) ? TIER_EIO : sync_journal(store);
+        }
+        (void) pthread_mutex_unlock(&sh->sync);
+        sync_wake(sh);
+        if (rc != TIER_OK) {
+            return rc;
+        }
     }
-    err = pthread_mutex_lock(&sh->sync);
-    if (err == EOWNERDEAD) {
-        /* it guards a sync only: nothing is half done */
-        err = pthread_mutex_consistent(&sh->sync);
-    }
-    if (err != 0) {
-        return TIER_EINTERNAL;
-    }
-    if (store_durable(store) < number) {
-        rc = atomic_load(&sh->failed) ? TIER_EIO : sync_journal(store);
-    }
-    (void) pthread_mutex_unlock(&sh->sync);
-    return rc;
+    return TIER_OK;
 }
