@@ -128,7 +128,9 @@ wb_latest(tx_t *tx, const store_change_t *c, blob_rec_t *rec)
         blob_version_drop(tx, rec);
         return;
     }
-    b->state = b->resident ? STORE_CLEAN : STORE_ALIAS;
+    b->state = c->kind == STORE_WB_SKIP ? STORE_OWNED
+             : b->resident              ? STORE_CLEAN
+                                        : STORE_ALIAS;
     b->base = STORE_BASE_UNKNOWN;
     b->base_etag = VIEW_NULL;
     b->origin_etag = VIEW_NULL;

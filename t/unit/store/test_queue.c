@@ -221,7 +221,12 @@ test_let_go(void **state)
     t_put(store, "t", "x", 1, STORE_MODE_DIRTY, &n1);
     assert_int_equal(wb(store, STORE_WB_SKIP, n1, NULL), TIER_OK);
     t_get(store, inc, "t", &b);
-    assert_true(b.state == STORE_CLEAN && b.origin_etag.len == 0);
+    assert_true(b.state == STORE_OWNED && b.origin_etag.len == 0);
+    /* the next version does not know what it replaces */
+    t_put(store, "t", "y", 1, STORE_MODE_DIRTY, &n1);
+    t_get(store, inc, "t", &b);
+    assert_true(b.state == STORE_DIRTY && b.base == STORE_BASE_UNKNOWN);
+    assert_int_equal(wb(store, STORE_WB_DROP, n1, NULL), TIER_OK);
     /* delete of what only the origin has */
     c = t_change(STORE_BLOB_DELETE, "far");
     c.mode = STORE_MODE_DIRTY;
