@@ -1,6 +1,10 @@
+#include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,7 +15,9 @@
 #include "proto/date.h"
 #include "proto/sas.h"
 
-#define OUTPUT_MAX (512u << 20)
+#define OUTPUT_MAX    (512u << 20)
+#define TIMEOUT_MAX_S 31536000
+#define HOURS_MAX     876000
 
 enum {
     STATUS_OK = 0,
@@ -25,6 +31,7 @@ typedef struct options_s {
     bool json;
     bool wait;
     bool debug;
+    bool take_over;
     const char *timeout;
     const char *account, *container, *blob, *prefix;
     const char *key, *permissions, *hours;
@@ -46,6 +53,37 @@ log_plain(void *ctx, tier_log_level_t level, const char *line)
     (void) ctx;
     (void) level;
     fprintf(stderr, "blob-tier: %s\n", line);
+}
+
+
+/* What root made in a store, nginx's workers could not open: root becomes the
+ * folder's owner. */
+static bool
+become_owner(const char *dir)
+{
+    struct stat st;
+
+    if (geteuid() != 0 || stat(dir, &st) != 0 || st.st_uid == 0) {
+        return true;
+    }
+
+    if (setgroups(0, NULL) == 0 && setgid(st.st_gid) == 0
+        && setuid(st.st_uid) == 0)
+    {
+        return true;
+    }
+
+    fprintf(stderr, "blob-tier: cannot become the owner of %s: %s\n", dir,
+            strerror(errno));
+    return false;
+}
+
+
+/* A number without sign; false: it is none, or outside of the bounds. */
+static bool
+number_option(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+    return view_to_u64(view_str(text), ret) && *ret >= min && *ret <= max;
 }
 
 
@@ -116,7 +154,9 @@ static int
 with_store(const options_t *o, int (*fn)(const options_t *o, store_t *store,
                                          store_reader_t *reader))
 {
-    store_opts_t opts = { .log = &plain, .read_only = true };
+    store_opts_t opts = { .log = &plain,
+                          .read_only = true,
+                          .take_over = o->take_over };
     store_reader_t *reader = NULL;
     store_t *store;
     int status = STATUS_FAILED;
@@ -293,8 +333,19 @@ static int
 run_flush(const options_t *o)
 {
     char target[512];
-    long timeout = o->timeout != NULL ? atol(o->timeout) : o->wait ? 0 : 1;
-    int n = snprintf(target, sizeof(target), "/flush?timeout=%ld", timeout);
+    uint64_t timeout = o->wait ? 0 : 1;
+    int n;
+
+    if (o->timeout != NULL
+        && !number_option(o->timeout, 1, TIMEOUT_MAX_S, &timeout))
+    {
+        fprintf(stderr, "blob-tier: --timeout takes seconds, 1 to %d\n",
+                TIMEOUT_MAX_S);
+        return STATUS_USAGE;
+    }
+
+    n = snprintf(target, sizeof(target), "/flush?timeout=%llu",
+                 (unsigned long long) timeout);
 
     if (o->account != NULL) {
         n += snprintf(target + n, sizeof(target) - (size_t) n, "&account=%s",
@@ -306,8 +357,8 @@ run_flush(const options_t *o)
                  o->container);
     }
 
-    return need_daemon(ask(o, "POST", target, timeout == 0 ? 0 : timeout + 30),
-                       o);
+    return need_daemon(
+        ask(o, "POST", target, timeout == 0 ? 0 : (long) timeout + 30), o);
 }
 
 
@@ -315,15 +366,18 @@ static int
 operator_verb(const options_t *o, const char *verb)
 {
     char target[128];
+    uint64_t number;
 
-    if (o->number == NULL) {
+    if (o->number == NULL || !number_option(o->number, 1, INT64_MAX, &number))
+    {
         fprintf(stderr,
                 "blob-tier: %s needs a commit's number (blob-tier queue)\n",
                 verb);
         return STATUS_USAGE;
     }
 
-    snprintf(target, sizeof(target), "/%s?number=%s", verb, o->number);
+    snprintf(target, sizeof(target), "/%s?number=%llu", verb,
+             (unsigned long long) number);
     return need_daemon(ask(o, "POST", target, 30), o);
 }
 
@@ -379,7 +433,7 @@ run_sas(const options_t *o)
     proto_sas_t sas = { .account = option_view(o->account),
                         .container = option_view(o->container),
                         .blob = option_view(o->blob) };
-    long hours = o->hours != NULL ? atol(o->hours) : 24;
+    uint64_t hours = 24;
 
     if (o->account == NULL || o->key == NULL
         || !base64_decode(view_str(o->key), key, sizeof(key), &len))
@@ -389,8 +443,14 @@ run_sas(const options_t *o)
         return STATUS_USAGE;
     }
 
+    if (o->hours != NULL && !number_option(o->hours, 1, HOURS_MAX, &hours)) {
+        fprintf(stderr, "blob-tier: --hours takes a number, 1 to %d\n",
+                HOURS_MAX);
+        return STATUS_USAGE;
+    }
+
     writer_init_fixed(&ew, expiry, sizeof(expiry));
-    proto_date_iso8601(&ew, time(NULL) + hours * 3600);
+    proto_date_iso8601(&ew, time(NULL) + (time_t) hours * 3600);
     sas.key = view_of(key, len);
     sas.perms = view_str(o->permissions != NULL ? o->permissions
                          : o->container != NULL ? "racwdl"
@@ -431,7 +491,8 @@ static const verb_t verbs[] = {
       run_drop },
     { "ls", "STORE --account NAME [--container NAME] [--prefix P]",
       "what the store itself has, with its state", run_ls },
-    { "fsck", "STORE", "compare index, journal and bodies", run_fsck },
+    { "fsck", "STORE [--take-over]", "compare index, journal and bodies",
+      run_fsck },
     { "sas",
       "--account NAME --key KEY [--container C [--blob B]] [--permissions P] "
       "[--hours N]",
@@ -461,6 +522,7 @@ parse_options(int argc, char **argv, options_t *o)
         { "json", no_argument, NULL, 'j' },
         { "wait", no_argument, NULL, 'w' },
         { "debug", no_argument, NULL, 'd' },
+        { "take-over", no_argument, NULL, 'T' },
         { "timeout", required_argument, NULL, 't' },
         { "account", required_argument, NULL, 'a' },
         { "container", required_argument, NULL, 'c' },
@@ -483,6 +545,9 @@ parse_options(int argc, char **argv, options_t *o)
             break;
         case 'd':
             o->debug = true;
+            break;
+        case 'T':
+            o->take_over = true;
             break;
         case 't':
             o->timeout = optarg;
@@ -543,7 +608,8 @@ verbs_main(int argc, char **argv)
             return STATUS_USAGE;
         }
 
-        return verbs[i].run(&o);
+        return o.dir == NULL || become_owner(o.dir) ? verbs[i].run(&o)
+                                                    : STATUS_FAILED;
     }
 
     fprintf(stderr, "blob-tier: no verb \"%s\"; blob-tier --help lists them\n",

@@ -317,7 +317,7 @@ sub new {
 
 sub command { ($_[0]{bin}, 'serve', $_[0]{store}) }
 sub in_child { $_[0]->drop_root }
-sub ready { $_[0]->run('status') == 0 }
+sub ready { $_[0]->run('status') == 0 && $_[0]{out} =~ /^serving +1$/m }
 
 # blob-tier VERB STORE ARG...: the exit code; the output is in {out}.
 sub run {
