@@ -77,8 +77,9 @@ journal_use(store_t *store, const state_t *st)
     }
     fd = journal_open_file(store, st->file, O_RDWR);
     if (fd < 0) {
+        rc = errno_rc(errno);
         store_error(store, "open", "journal file");
-        return TIER_ECORRUPT;
+        return rc == TIER_NOT_FOUND ? TIER_ECORRUPT : rc;
     }
     rc = journal_header(store, fd, st->file, &h);
     if (rc != TIER_OK) {
@@ -428,7 +429,7 @@ replay_open(replay_t *rp, uint64_t id, window_t *w, file_header_t *h)
 
 /* Files from st.file on; a last one with half a header is as good as none. */
 static tier_rc_t
-replay_files(replay_t *rp, window_t *w)
+replay_files(replay_t *rp, window_t *w, uint64_t *ret_last)
 {
     uint64_t id = rp->st.file, offset = rp->st.offset, end = 0;
     file_header_t h, next_h;
@@ -456,6 +457,7 @@ replay_files(replay_t *rp, window_t *w)
             rc = journal_lost(rp->store, id, end, "it is cut short");
         }
         if (rc != TIER_OK || next_rc != TIER_OK || rp->stop_file == id) {
+            *ret_last = id;
             if (next.fd >= 0) {
                 (void) close(next.fd);
             }
@@ -476,13 +478,15 @@ tier_rc_t
 journal_replay(replay_t *rp)
 {
     window_t w = { .fd = -1, .cap = REPLAY_BUF };
+    uint64_t last = 0;
     tier_rc_t rc;
 
     w.buf = malloc(w.cap);
     if (w.buf == NULL) {
         return TIER_ENOMEM;
     }
-    rc = replay_files(rp, &w);
+    rc = replay_files(rp, &w, &last);
+    rp->next_made = rc == TIER_OK && last > rp->st.file;
     if (w.fd >= 0) {
         (void) close(w.fd);
     }
