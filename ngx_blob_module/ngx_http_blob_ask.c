@@ -218,6 +218,15 @@ ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
 /* ---- facts ------------------------------------------------------------ */
 
+/* A time that is yet to come (the clock was set) is not believed. */
+bool
+ngx_http_blob_is_fresh(ngx_http_blob_ctx_t *ctx, int64_t checked_at_ms)
+{
+    int64_t age = ngx_http_blob_now_ms() - checked_at_ms;
+
+    return age >= 0 && age < ctx->policy.fresh_ms;
+}
+
 void
 ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx)
 {
@@ -250,8 +259,7 @@ ngx_http_blob_fact_fresh(ngx_http_blob_ctx_t *ctx)
     ngx_http_blob_way_t *way = ctx->origin;
 
     return way->has_fact
-        && ngx_http_blob_now_ms() - way->fact.checked_at_ms
-               < ctx->policy.fresh_ms;
+        && ngx_http_blob_is_fresh(ctx, way->fact.checked_at_ms);
 }
 
 /* In a thread. */

@@ -323,8 +323,8 @@ ngx_http_blob_ways_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
                           "location %s of server \"%V\" needs \"%s;\": see "
                           "the blob_origin.conf that comes with the module, "
                           "in %s:%ui",
-                          names[i], &cscf->server_name, wrong,
-                          cscf->file_name, cscf->line);
+                          names[i], &cscf->server_name, wrong, cscf->file_name,
+                          cscf->line);
             return NGX_ERROR;
         }
     }
@@ -476,8 +476,7 @@ ngx_http_blob_record_trusted(ngx_http_blob_ctx_t *ctx)
     ngx_http_blob_way_t *way = ctx->origin;
     view_t named = proto_answer_etag(ctx->headers.cond.if_match);
 
-    if (ngx_http_blob_now_ms() - ctx->blob.checked_at_ms
-        < ctx->policy.fresh_ms) {
+    if (ngx_http_blob_is_fresh(ctx, ctx->blob.checked_at_ms)) {
         return true;
     }
 

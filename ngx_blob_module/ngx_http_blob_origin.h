@@ -23,11 +23,8 @@
 #define BLOB_SLICES_MAX        4 /* in flight or not sent yet, a request */
 #define BLOB_READ_TRIES        3
 #define BLOB_ORIGIN_VERSION    "2023-11-03"
-#define BLOB_ORIGIN_HEADERS    64 /* of a request of our own */
 #define BLOB_FLUSH_DEADLINE_MS 30000
-#define BLOB_FORWARD_BODY_MAX  (64 * 1024) /* of a mutating forward's answer  \
-                                            */
-#define BLOB_FENCE_MS (10 * 60 * 1000)
+#define BLOB_FORWARD_BODY_MAX  (64 * 1024) /* of an answer that is held */
 
 /* An account's origin, made at configuration: account->origin_data. */
 typedef struct {
@@ -84,6 +81,26 @@ typedef struct {
 
 typedef struct ngx_http_blob_slices_s ngx_http_blob_slices_t;
 typedef struct ngx_http_blob_fwd_s ngx_http_blob_fwd_t;
+
+/* A client's request that goes out itself. */
+struct ngx_http_blob_fwd_s {
+    ngx_http_blob_ctx_t *ctx;
+    uint64_t upto; /* flush: this number has to be gone */
+    int64_t deadline_ms;
+    ngx_msec_t poll_ms;
+    store_change_t change;
+    ngx_uint_t status;
+    u_char *body;
+    size_t len;
+    unsigned tier:1;
+    unsigned acl:1; /* the request's body is in memory */
+    unsigned out:1;
+    unsigned fenced:1;
+    unsigned held:1;
+    unsigned last:1;      /* all of the answer is in body */
+    unsigned refreshed:1; /* and what follows from it is done */
+    unsigned replaced:1;  /* an error document goes instead */
+};
 
 /* ctx->origin of a client's request */
 typedef struct {
@@ -160,6 +177,7 @@ ngx_int_t ngx_http_blob_sub_take(ngx_http_request_t *sr,
 /* way->fact, way->has_fact from the store. */
 void ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx);
 bool ngx_http_blob_fact_fresh(ngx_http_blob_ctx_t *ctx);
+bool ngx_http_blob_is_fresh(ngx_http_blob_ctx_t *ctx, int64_t checked_at_ms);
 /* The answer of a blob's HEAD becomes way->fact and is stored; then `next`.
  * Anything but 200 and 404 is answered as the error that it is. */
 ngx_int_t ngx_http_blob_fact_learn(ngx_http_request_t *r,
@@ -184,14 +202,24 @@ ngx_int_t ngx_http_blob_slice_body(ngx_http_request_t *sr,
 
 /* ---- forward.c -------------------------------------------------------- */
 
+bool ngx_http_blob_forwarding(ngx_http_blob_ctx_t *ctx);
+ngx_http_blob_fwd_t *ngx_http_blob_fwd(ngx_http_blob_ctx_t *ctx);
+/* fwd->change, cleared and addressed, of a state that the origin has. */
+store_change_t *ngx_http_blob_fwd_change(ngx_http_blob_ctx_t *ctx,
+                                         store_kind_t kind);
+/* ctx->blob is a record that the origin has too. */
+bool ngx_http_blob_fwd_record(ngx_http_blob_ctx_t *ctx);
+bool ngx_http_blob_word_in(view_t v, const char *const *words);
+
+/* ---- answer.c --------------------------------------------------------- */
+
 /* From the filters, for a client's request that went out. NGX_DECLINED: the
- * answer is not the origin's, or nothing for the client. */
+ * answer is nginx's own. */
 ngx_int_t ngx_http_blob_forward_header(ngx_http_request_t *r,
                                        ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_forward_body(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx,
                                      ngx_chain_t *in);
-bool ngx_http_blob_forwarding(ngx_http_blob_ctx_t *ctx);
 
 /* ---- filter.c --------------------------------------------------------- */
 

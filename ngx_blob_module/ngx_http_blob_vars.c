@@ -13,17 +13,16 @@
 #define BLOB_URL_ENCODE 3
 
 typedef struct {
-    ngx_str_t name;
+    const char *name;
     size_t offset; /* of an ngx_str_t in ngx_http_blob_out_t */
 } ngx_http_blob_var_t;
 
 static const ngx_http_blob_var_t ngx_http_blob_vars[] = {
-    { ngx_string("blob_origin_url"), offsetof(ngx_http_blob_out_t, url) },
-    { ngx_string("blob_origin_host"), offsetof(ngx_http_blob_out_t, host) },
-    { ngx_string("blob_origin_name"), offsetof(ngx_http_blob_out_t, name) },
-    { ngx_string("blob_origin_if_match"),
-      offsetof(ngx_http_blob_out_t, if_match) },
-    { ngx_string("blob_cache_key"), offsetof(ngx_http_blob_out_t, cache_key) },
+    { "blob_origin_url", offsetof(ngx_http_blob_out_t, url) },
+    { "blob_origin_host", offsetof(ngx_http_blob_out_t, host) },
+    { "blob_origin_name", offsetof(ngx_http_blob_out_t, name) },
+    { "blob_origin_if_match", offsetof(ngx_http_blob_out_t, if_match) },
+    { "blob_cache_key", offsetof(ngx_http_blob_out_t, cache_key) },
 };
 
 ngx_str_t
@@ -90,7 +89,7 @@ ngx_http_blob_vars_add(ngx_conf_t *cf)
     ngx_uint_t i;
 
     for (i = 0; i < sizeof(ngx_http_blob_vars) / sizeof(*bv); i++) {
-        name = bv[i].name;
+        name = ngx_http_blob_str(view_str(bv[i].name));
         var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
         if (var == NULL) {
             return NGX_ERROR;

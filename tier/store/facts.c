@@ -155,6 +155,22 @@ facts_evict(index_txn_t *txn)
     return TIER_OK;
 }
 
+/* An answer that was under way while a younger one was noted says nothing any
+ * more. A time in the future is a clock's mistake. */
+static bool
+facts_younger(const store_t *store, index_txn_t *txn, const fact_key_t *key,
+              bool is_container, int64_t checked_at_ms)
+{
+    store_fact_t have;
+    view_t v;
+
+    return index_get(txn, 0, fact_hash(key), &v) == TIER_OK
+        && fact_decode(v, view_of(key->full, key->len), is_container, &have)
+               == TIER_OK
+        && have.checked_at_ms >= checked_at_ms
+        && have.checked_at_ms <= store_now_ms(store);
+}
+
 tier_rc_t
 store_fact_put(store_t *store, view_t account, view_t container, view_t name,
                const store_fact_t *fact)
@@ -174,7 +190,12 @@ store_fact_put(store_t *store, view_t account, view_t container, view_t name,
     fact_encode(&w, view_of(key.full, key.len), name.len == 0, fact);
     rc = w.rc;
     rc = rc ? rc : index_begin(store->facts, true, &txn);
-    if (rc == TIER_OK) {
+    if (rc == TIER_OK
+        && facts_younger(store, txn, &key, name.len == 0, fact->checked_at_ms))
+    {
+        index_abort(txn);
+
+    } else if (rc == TIER_OK) {
         rc = index_count(txn, 0, &n);
         if (rc == TIER_OK && n >= store->opts.facts_max) {
             rc = facts_evict(txn);

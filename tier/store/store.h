@@ -453,7 +453,9 @@ TIER_MUST_CHECK tier_rc_t store_fact_get(store_reader_t *reader,
                                          view_t account, view_t container,
                                          view_t name, writer_t *scratch,
                                          store_fact_t *ret);
-/* A short write transaction of the facts' own: from a thread. */
+/* A short write transaction of the facts' own: from a thread. One that was
+ * checked later stays, and this one is dropped: checked_at_ms is when the
+ * question was asked, not when the answer came. */
 TIER_MUST_CHECK tier_rc_t store_fact_put(store_t *store, view_t account,
                                          view_t container, view_t name,
                                          const store_fact_t *fact);
