@@ -167,10 +167,12 @@ set_base(const store_change_t *c, const blob_rec_t *cur, blob_rec_t *rec)
         break;
     case STORE_CLEAN:
     case STORE_ALIAS:
-        rec->b.base =
-            cur->b.origin_etag.len > 0 ? STORE_BASE_ETAG : STORE_BASE_UNKNOWN;
-        rec->b.base_etag = cur->b.origin_etag;
-        break;
+        if (cur->b.origin_etag.len > 0) {
+            rec->b.base = STORE_BASE_ETAG;
+            rec->b.base_etag = cur->b.origin_etag;
+            break;
+        }
+        /* fall through */
     default:
         rec->b.base = c->base;
         rec->b.base_etag = c->base_etag;

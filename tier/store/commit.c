@@ -40,11 +40,21 @@ change_valid(const store_change_t *c)
         && (c->body == NULL || body_finished(c->body));
 }
 
+static bool
+change_makes_room(const store_change_t *c)
+{
+    return c->kind >= STORE_WB_DONE || c->kind == STORE_BLOB_DELETE
+        || c->kind == STORE_CONTAINER_DELETE || c->kind == STORE_BLOB_FORGET
+        || c->kind == STORE_BLOB_EVICT || c->kind == STORE_FENCE_CLEAR;
+}
+
 static void
 change_apply(tx_t *tx, store_change_t *c)
 {
     if (!change_valid(c)) {
         change_fail(c, TIER_EINVAL, 0);
+    } else if (tx->tight && !change_makes_room(c)) {
+        change_fail(c, TIER_ENOSPC, 0);
     } else if (c->kind >= STORE_WB_DONE) {
         apply_wb(tx, c);
     } else if (c->kind <= STORE_CONTAINER_DELETE) {

@@ -216,6 +216,18 @@ index_file_bytes(index_t *index)
     return (info.me_last_pgno + 1) * (uint64_t) st.ms_psize;
 }
 
+uint64_t
+index_room(index_t *index)
+{
+    uint64_t used = index_file_bytes(index);
+    MDB_envinfo info;
+
+    if (mdb_env_info(index->env, &info) != 0 || info.me_mapsize < used) {
+        return 0;
+    }
+    return info.me_mapsize - used;
+}
+
 tier_rc_t
 index_copy(index_t *index, int fd)
 {

@@ -33,6 +33,8 @@ void index_close(index_t *index);
 void index_check_readers(index_t *index);
 unsigned index_readers(index_t *index);
 uint64_t index_file_bytes(index_t *index);
+/* What the map has left beyond the file's end. */
+uint64_t index_room(index_t *index);
 /* A compacted copy of the last committed state. */
 TIER_MUST_CHECK tier_rc_t index_copy(index_t *index, int fd);
 

@@ -304,6 +304,7 @@ typedef struct tx_s {
     bool replayed;  /* txn holds what somebody else had appended */
     bool next_made; /* the journal's next file is there: nothing more may go
                        into this one */
+    bool tight;     /* the index is nearly full: only what makes room */
     bool appended;  /* the journal has the record */
     int64_t now_ms;
     unsigned naccounts;

@@ -14,6 +14,7 @@
  *     tx_finish  counters and state, append, publish, index commit
  */
 #define ARENA_CHUNK (64u * 1024)
+#define ROOM_KEPT   (256u << 20)
 
 typedef struct arena_s {
     struct arena_s *next;
@@ -73,6 +74,7 @@ tx_catch_up(tx_t *tx)
         return rc;
     }
     tx->replayed = rp.records > 0;
+    tx->next_made = rp.next_made;
     tx->st = rp.st;
     if (tx->replayed) {
         atomic_store(&sh->journal_file, tx->st.file);
@@ -101,6 +103,16 @@ tx_abort(tx_t *tx)
     tx_free(tx);
 }
 
+/* LMDB finds out in its commit that its map is full, when the journal has the
+ * record already. So the last part of the map is for what makes room. */
+static uint64_t
+room_kept(const store_t *store)
+{
+    uint64_t kept = store->opts.map_bytes / 8;
+
+    return kept < ROOM_KEPT ? kept : ROOM_KEPT;
+}
+
 tier_rc_t
 tx_begin(store_t *store, tx_t *tx)
 {
@@ -123,12 +135,17 @@ tx_begin(store_t *store, tx_t *tx)
     rc = atomic_load(&store->shared->failed) ? TIER_EIO : TIER_OK;
     rc = rc ? rc : state_get(tx->txn, &tx->st);
     rc = rc ? rc : tx_catch_up(tx);
-    if (rc == TIER_OK && tx->st.offset >= store->opts.journal_file_bytes) {
+    /* the next file's header says how long this one is, so whoever comes after
+     * a rotation that died ends it, whatever its own limit says */
+    if (rc == TIER_OK
+        && (tx->next_made || tx->st.offset >= store->opts.journal_file_bytes))
+    {
         rc = journal_rotate(store, &tx->st);
     }
     if (rc != TIER_OK) {
         goto fail;
     }
+    tx->tight = index_room(store->index) < room_kept(store);
     tx->first = tx->st.number + 1;
     tx->now_ms = store_now_ms(store);
     return TIER_OK;
