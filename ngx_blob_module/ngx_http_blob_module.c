@@ -506,7 +506,19 @@ ngx_http_blob_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_http_blob_publish(cycle, bmcf);
+    if (ngx_http_blob_publish(cycle, bmcf) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (ngx_is_init_cycle(cycle->old_cycle)) {
+        return NGX_ERROR;
+    }
+
+    /* an error at a reload would end the master */
+    ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
+                  "blob_store: blob-tier goes on with the policy it has; "
+                  "reload again once that is mended");
+    return NGX_OK;
 }
 
 static ngx_int_t

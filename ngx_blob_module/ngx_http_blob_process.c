@@ -64,6 +64,26 @@ ngx_http_blob_make_dir(ngx_cycle_t *cycle, ngx_str_t *path, ngx_uid_t uid)
     return NGX_OK;
 }
 
+/* Whether blob-tier has it already: nothing to write, which a disk that is
+ * full or read-only would refuse. */
+static bool
+ngx_http_blob_policy_same(u_char *name, view_t text)
+{
+    u_char *buf = malloc(text.len + 1);
+    ngx_fd_t fd = ngx_open_file(name, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    bool same;
+
+    same = buf != NULL && fd != NGX_INVALID_FILE
+        && ngx_read_fd(fd, buf, text.len + 1) == (ssize_t) text.len
+        && view_eq(view_of(buf, text.len), text);
+
+    if (fd != NGX_INVALID_FILE) {
+        ngx_close_file(fd);
+    }
+    free(buf);
+    return same;
+}
+
 static ngx_int_t
 ngx_http_blob_policy_write(ngx_cycle_t *cycle, u_char *tmp, u_char *name,
                            view_t text, ngx_uid_t uid)
@@ -133,6 +153,9 @@ ngx_http_blob_publish(ngx_cycle_t *cycle, ngx_http_blob_main_conf_t *bmcf)
                       "fewer blob_container and blob_prefix blocks",
                       BLOB_POLICY_MAX);
         rc = NGX_ERROR;
+
+    } else if (ngx_http_blob_policy_same(name, writer_view(&w))) {
+        rc = NGX_OK;
 
     } else {
         rc = ngx_http_blob_policy_write(cycle, tmp, name, writer_view(&w),
