@@ -171,29 +171,21 @@ post_flush(daemon_t *d, conn_t *conn)
 }
 
 
-static mhd_result_t
-post_verb(daemon_t *d, conn_t *conn, store_kind_t kind)
+/* One commit of the queue. */
+static tier_rc_t
+operate(daemon_t *d, store_reader_t *reader, store_kind_t kind,
+        uint64_t number)
 {
-    store_change_t change = { .kind = kind };
+    store_change_t change = { .kind = kind, .if_number = number };
     store_change_t *one[1] = { &change };
-    store_reader_t *reader;
+    uint8_t *buf = malloc(STORE_RECORD_MAX);
     store_entry_t e;
     writer_t scratch;
-    uint8_t *buf;
-    tier_rc_t rc;
-
-    if (!view_to_u64(param(conn, "number"), &change.if_number)
-        || store_reader_open(d->store, &reader) != TIER_OK)
-    {
-        return answer_text(conn, 400, "a commit's number is needed");
-    }
-
-    buf = malloc(STORE_RECORD_MAX);
-    rc = buf == NULL ? TIER_ENOMEM : TIER_OK;
+    tier_rc_t rc = buf == NULL ? TIER_ENOMEM : TIER_OK;
 
     if (rc == TIER_OK) {
         writer_init_fixed(&scratch, buf, STORE_RECORD_MAX);
-        rc = store_queue_get(reader, change.if_number, &scratch, &e);
+        rc = store_queue_get(reader, number, &scratch, &e);
     }
 
     if (rc == TIER_OK) {
@@ -207,10 +199,75 @@ post_verb(daemon_t *d, conn_t *conn, store_kind_t kind)
                  kind == STORE_WB_RETRY  ? "retry"
                  : kind == STORE_WB_SKIP ? "skip"
                                          : "drop",
-                 (unsigned long long) change.if_number, tier_rc_name(rc));
+                 (unsigned long long) number, tier_rc_name(rc));
     }
 
     free(buf);
+    return rc;
+}
+
+
+typedef struct parked_s {
+    uint64_t number[256];
+    unsigned n;
+    uint64_t last;
+} parked_t;
+
+
+static int
+add_parked(void *ctx, const store_entry_t *e)
+{
+    parked_t *p = ctx;
+
+    p->last = e->number;
+
+    if (e->parked) {
+        p->number[p->n++] = e->number;
+    }
+
+    return p->n == sizeof(p->number) / sizeof(p->number[0]);
+}
+
+
+static tier_rc_t
+retry_all(daemon_t *d, store_reader_t *reader)
+{
+    parked_t p = { .last = 0 };
+    tier_rc_t rc = TIER_OK;
+
+    while (rc == TIER_OK) {
+        p.n = 0;
+        rc = store_queue_scan(reader, p.last + 1, 5000, add_parked, &p);
+
+        for (unsigned i = 0; i < p.n && rc >= 0; i++) {
+            tier_rc_t one = operate(d, reader, STORE_WB_RETRY, p.number[i]);
+
+            rc = one < 0 ? one : rc;
+        }
+    }
+
+    return rc < 0 ? rc : TIER_OK;
+}
+
+
+static mhd_result_t
+post_verb(daemon_t *d, conn_t *conn, store_kind_t kind)
+{
+    bool all =
+        kind == STORE_WB_RETRY && view_eq(param(conn, "number"), VIEW("all"));
+    store_reader_t *reader;
+    uint64_t number = 0;
+    tier_rc_t rc;
+
+    if (!all && !view_to_u64(param(conn, "number"), &number)) {
+        return answer_text(conn, 400, "a commit's number is needed");
+    }
+
+    if (store_reader_open(d->store, &reader) != TIER_OK) {
+        return answer_text(conn, 500, "the store cannot be read");
+    }
+
+    rc = all ? retry_all(d, reader) : operate(d, reader, kind, number);
     store_reader_close(reader);
 
     return rc == TIER_OK ? answer_text(conn, 200, "done")

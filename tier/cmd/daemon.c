@@ -12,7 +12,6 @@
 #define IDLE_MS     20
 #define MAINTAIN_MS 5000
 #define CONFIG_MS   1000
-#define SCAN_LIMIT  20000u
 
 
 int64_t
@@ -70,6 +69,7 @@ reload_config(daemon_t *d)
     pthread_mutex_lock(&d->lock);
     old = d->config;
     d->config = fresh;
+    d->groups.regroup = old != NULL;
     pthread_mutex_unlock(&d->lock);
     config_unref(old);
 
@@ -78,110 +78,22 @@ reload_config(daemon_t *d)
 }
 
 
-/* ---- groups ----------------------------------------------------------- */
-
-static group_t *
-group_get(daemon_t *d, view_t account, view_t container)
-{
-    group_t *g;
-
-    for (g = d->groups; g != NULL; g = g->next) {
-        if (view_eq(view_of(g->account, g->account_len), account)
-            && view_eq(view_of(g->container, g->container_len), container))
-        {
-            return g;
-        }
-    }
-
-    if (account.len > LABEL_MAX || container.len > LABEL_MAX) {
-        return NULL;
-    }
-
-    g = calloc(1, sizeof(*g));
-
-    if (g == NULL) {
-        return NULL;
-    }
-
-    memcpy(g->account, account.ptr, account.len);
-    memcpy(g->container, container.ptr, container.len);
-    g->account_len = account.len;
-    g->container_len = container.len;
-    g->next = d->groups;
-    d->groups = g;
-    return g;
-}
-
-
-/* The first entry of a group says whether it can go on. */
-typedef struct look_s {
-    daemon_t *d;
-    int64_t now_ms;
-    uint64_t durable;
-    group_t *seen[256];
-    unsigned nseen;
-    bool any;
-} look_t;
-
-
-static bool
-seen_before(look_t *k, const group_t *g)
-{
-    for (unsigned i = 0; i < k->nseen; i++) {
-        if (k->seen[i] == g) {
-            return true;
-        }
-    }
-
-    return false;
-}
-
-
-static int
-look_at(void *ctx, const store_entry_t *e)
-{
-    look_t *k = ctx;
-    group_t *g;
-
-    if (e->number > k->durable) {
-        return 1;
-    }
-
-    g = group_get(k->d, e->account, e->container);
-
-    if (g == NULL || seen_before(k, g)) {
-        return 0;
-    }
-
-    k->seen[k->nseen++] = g;
-
-    if (!g->busy && !e->parked && g->not_before_ms <= k->now_ms) {
-        g->busy = true;
-        g->waiting = true;
-        k->any = true;
-    }
-
-    return k->nseen == sizeof(k->seen) / sizeof(k->seen[0]);
-}
-
-
 static void
 find_work(daemon_t *d, store_reader_t *reader)
 {
-    look_t k = { .d = d,
-                 .now_ms = daemon_now_ms(),
-                 .durable = store_durable(d->store) };
+    uint64_t durable = store_durable(d->store);
 
     pthread_mutex_lock(&d->lock);
 
-    if (d->config != NULL
-        && store_queue_scan(reader, 0, SCAN_LIMIT, look_at, &k) < 0)
-    {
-        tier_log(&d->log, TIER_LOG_ERROR, "the queue cannot be read");
-    }
+    if (d->config != NULL) {
+        if (groups_discover(&d->groups, reader, durable, d->config) != TIER_OK)
+        {
+            tier_log(&d->log, TIER_LOG_ERROR, "the queue cannot be read");
+        }
 
-    if (k.any) {
-        pthread_cond_broadcast(&d->work);
+        if (groups_wake(&d->groups, reader, durable, daemon_now_ms())) {
+            pthread_cond_broadcast(&d->work);
+        }
     }
 
     pthread_mutex_unlock(&d->lock);
@@ -217,13 +129,18 @@ take_lock(daemon_t *d)
 
 
 static bool
-start_workers(daemon_t *d)
+start_threads(daemon_t *d)
 {
-    for (; d->nworkers < DAEMON_WORKERS; d->nworkers++) {
-        if (pthread_create(&d->workers[d->nworkers], NULL, worker_main, d)
-            != 0) {
+    while (d->nthreads < DAEMON_WORKERS + DAEMON_STAGERS) {
+        if (pthread_create(
+                &d->threads[d->nthreads], NULL,
+                d->nthreads < DAEMON_WORKERS ? worker_main : stager_main, d)
+            != 0)
+        {
             return false;
         }
+
+        d->nthreads++;
     }
 
     return true;
@@ -231,15 +148,16 @@ start_workers(daemon_t *d)
 
 
 static void
-stop_workers(daemon_t *d)
+stop_threads(daemon_t *d)
 {
     d->stop = true;
     pthread_mutex_lock(&d->lock);
     pthread_cond_broadcast(&d->work);
+    pthread_cond_broadcast(&d->staged);
     pthread_mutex_unlock(&d->lock);
 
-    for (unsigned i = 0; i < d->nworkers; i++) {
-        pthread_join(d->workers[i], NULL);
+    for (unsigned i = 0; i < d->nthreads; i++) {
+        pthread_join(d->threads[i], NULL);
     }
 }
 
@@ -249,7 +167,13 @@ static void *
 maintain_main(void *data)
 {
     daemon_t *d = data;
+    store_reader_t *reader = NULL;
     int64_t next = 0;
+
+    if (store_reader_open(d->store, &reader) != TIER_OK) {
+        tier_log(&d->log, TIER_LOG_ERROR, "upkeep cannot start");
+        return NULL;
+    }
 
     while (!d->stop) {
         if (daemon_now_ms() >= next) {
@@ -260,12 +184,14 @@ maintain_main(void *data)
                          tier_rc_name(rc));
             }
 
+            evict_step(d, reader);
             next = daemon_now_ms() + (rc == TIER_AGAIN ? 0 : MAINTAIN_MS);
         }
 
         usleep(IDLE_MS * 1000);
     }
 
+    store_reader_close(reader);
     return NULL;
 }
 
@@ -313,11 +239,11 @@ serve(daemon_t *d, const sigset_t *signals)
     pthread_t maintain;
 
     if (store_reader_open(d->store, &reader) != TIER_OK
-        || control_start(d, &control) != TIER_OK || !start_workers(d)
+        || control_start(d, &control) != TIER_OK || !start_threads(d)
         || pthread_create(&maintain, NULL, maintain_main, d) != 0)
     {
         tier_log(&d->log, TIER_LOG_ERROR, "cannot start");
-        stop_workers(d);
+        stop_threads(d);
         control_stop(control);
         store_reader_close(reader);
         return;
@@ -328,22 +254,10 @@ serve(daemon_t *d, const sigset_t *signals)
     tier_log(&d->log, TIER_LOG_NOTICE, "stopping");
 
     control_stop(control);
-    stop_workers(d);
+    stop_threads(d);
     pthread_join(maintain, NULL);
     final_checkpoint(d);
     store_reader_close(reader);
-}
-
-
-static void
-forget_groups(daemon_t *d)
-{
-    while (d->groups != NULL) {
-        group_t *g = d->groups;
-
-        d->groups = g->next;
-        free(g);
-    }
 }
 
 
@@ -360,6 +274,7 @@ daemon_serve(const char *dir, bool debug)
     d.started_ms = daemon_now_ms();
     pthread_mutex_init(&d.lock, NULL);
     pthread_cond_init(&d.work, NULL);
+    pthread_cond_init(&d.staged, NULL);
 
     /* taken by sigtimedwait in the loop; blocked in every thread */
     sigemptyset(&signals);
@@ -386,7 +301,7 @@ daemon_serve(const char *dir, bool debug)
 
     store_close(d.store);
     config_unref(d.config);
-    forget_groups(&d);
+    groups_free(&d.groups);
 
     if (d.lock_fd != -1) {
         close(d.lock_fd);

@@ -5,28 +5,19 @@
 #include <stdatomic.h>
 
 #include "cmd/config.h"
+#include "cmd/groups.h"
 #include "store/store.h"
 
 /*
  * blob-tier serve. The main thread looks for order groups with queued commits
  * and hands each to a worker; a worker carries its group's commits one after
  * the other until nothing is left, an entry is parked or the origin asks for
- * time. All state that matters is in the store: the daemon may die anywhere.
+ * time. Stagers upload blocks of later commits of the groups under way. All
+ * state that matters is in the store: the daemon may die anywhere.
  */
 #define DAEMON_WORKERS 16
+#define DAEMON_STAGERS 4
 #define DAEMON_LANES   8 /* blocks of one commit under way at once */
-#define LABEL_MAX      STORE_LABEL_MAX
-
-typedef struct group_s {
-    char account[LABEL_MAX];
-    char container[LABEL_MAX];
-    size_t account_len, container_len;
-    bool busy;      /* a worker has it, or it waits for one */
-    bool waiting;   /* in the line for a worker */
-    unsigned fails; /* in a row */
-    int64_t not_before_ms;
-    struct group_s *next;
-} group_t;
 
 typedef struct daemon_s {
     store_t *store;
@@ -34,17 +25,20 @@ typedef struct daemon_s {
     tier_log_t log;
     pthread_mutex_t lock; /* config, groups */
     pthread_cond_t work;
+    pthread_cond_t staged; /* a stager is done with a commit */
     config_t *config;
-    group_t *groups;
+    groups_t groups;
+    int64_t calm_until_ms; /* the origin is throttling: nothing ahead */
     _Atomic bool stop;
     int lock_fd;
-    pthread_t workers[DAEMON_WORKERS];
-    unsigned nworkers;
+    pthread_t threads[DAEMON_WORKERS + DAEMON_STAGERS];
+    unsigned nthreads;
 
     _Atomic uint64_t carried;
     _Atomic uint64_t carried_bytes;
     _Atomic uint64_t failed_attempts;
     _Atomic uint64_t conflicts;
+    _Atomic uint64_t evicted_bytes;
     int64_t started_ms;
 } daemon_t;
 
@@ -57,6 +51,11 @@ int daemon_serve(const char *dir, bool debug);
 
 /* ---- worker.c ---- */
 void *worker_main(void *daemon);
+void *stager_main(void *daemon);
+
+/* ---- evict.c ---- */
+/* Lets clean bodies go while the disk is near its limit. Blocks. */
+void evict_step(daemon_t *d, store_reader_t *reader);
 
 /* ---- control.c ---- */
 typedef struct control_s control_t;

@@ -65,6 +65,7 @@ report_status(store_reader_t *reader, const daemon_t *d, bool json,
         field(w, json, "carried_bytes", d->carried_bytes);
         field(w, json, "failed_attempts", d->failed_attempts);
         field(w, json, "conflicts", d->conflicts);
+        field(w, json, "evicted_bytes", d->evicted_bytes);
         field(w, json, "uptime_s",
               (uint64_t) (daemon_now_ms() - d->started_ms) / 1000);
     }

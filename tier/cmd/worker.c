@@ -7,6 +7,8 @@
 #include "cmd/daemon.h"
 #include "sync/carry.h"
 
+#define PARKED_MS     200 /* between looks at a group that cannot go on */
+#define AHEAD_IDLE_MS 50
 
 typedef struct worker_s {
     daemon_t *d;
@@ -57,6 +59,30 @@ env_open_file(void *ctx, store_file_kind_t kind, uint64_t file)
     }
 
     return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+
+/* Was this ETag what the edge knew of the blob when it made the entry? */
+static bool
+env_knew(void *ctx, const store_entry_t *e, view_t etag)
+{
+    worker_t *w = ctx;
+    uint8_t *buf = malloc(STORE_RECORD_MAX);
+    store_fact_t fact;
+    writer_t scratch;
+    bool knew = false;
+
+    if (buf != NULL) {
+        writer_init_fixed(&scratch, buf, STORE_RECORD_MAX);
+        knew = store_fact_get(w->reader, e->account, e->container, e->name,
+                              &scratch, &fact)
+                == TIER_OK
+            && fact.exists && view_eq(fact.origin_etag, etag)
+            && fact.checked_at_ms <= e->committed_at_ms;
+        free(buf);
+    }
+
+    return knew;
 }
 
 
@@ -209,27 +235,59 @@ count(worker_t *w, const store_entry_t *e, const sync_outcome_t *out)
 
 /* ---- a group ---------------------------------------------------------- */
 
-/* The group's next commit. False: nothing, not durable yet, or parked. */
-static bool
-next_entry(worker_t *w, const group_t *g, store_entry_t *ret)
+static sync_env_t
+env_of(worker_t *w)
 {
-    view_t account = view_of(g->account, g->account_len);
-    view_t container = view_of(g->container, g->container_len);
-    uint64_t lowest = 0;
-    writer_t scratch;
+    return (sync_env_t){ .ctx = w,
+                         .request = env_request,
+                         .extents = env_extents,
+                         .open_file = env_open_file,
+                         .parallel = env_parallel,
+                         .knew = env_knew,
+                         .edge_id = store_uuid(w->d->store),
+                         .log = &w->d->log };
+}
 
-    if (store_dirty_upto(w->reader, account, container, VIEW_NULL, NULL,
-                         &lowest)
-            != TIER_OK
-        || lowest == 0 || lowest > store_durable(w->d->store))
+
+/* Its blocks that are at the origin already; waits for a stager that has it
+ * under way. */
+static unsigned
+take_staged(daemon_t *d, group_t *g, uint64_t number)
+{
+    unsigned blocks = 0;
+    ahead_t *a;
+
+    pthread_mutex_lock(&d->lock);
+    g->at = number;
+
+    while ((a = group_ahead_find(g, number)) != NULL
+           && a->state == AHEAD_UNDER_WAY)
     {
-        return false;
+        pthread_cond_wait(&d->staged, &d->lock);
     }
 
-    writer_init_fixed(&scratch, w->scratch, STORE_RECORD_MAX);
+    if (a != NULL) {
+        blocks = a->blocks;
+        a->state = AHEAD_NONE;
+    }
 
-    return store_queue_get(w->reader, lowest, &scratch, ret) == TIER_OK
-        && !ret->parked;
+    pthread_mutex_unlock(&d->lock);
+    return blocks;
+}
+
+
+static void
+wait_after(worker_t *w, group_t *g, const sync_outcome_t *out)
+{
+    uint64_t ms = sync_backoff_ms(g->fails, out->retry_after_s, random_u64());
+
+    g->not_before_ms = daemon_now_ms() + (int64_t) ms;
+
+    if (out->throttled) {
+        pthread_mutex_lock(&w->d->lock);
+        w->d->calm_until_ms = g->not_before_ms + 5000;
+        pthread_mutex_unlock(&w->d->lock);
+    }
 }
 
 
@@ -239,14 +297,9 @@ carry_one(worker_t *w, group_t *g, const store_entry_t *e)
 {
     const policy_account_t *account =
         policy_account(&w->config->policy, e->account);
-    sync_env_t env = { .ctx = w,
-                       .request = env_request,
-                       .extents = env_extents,
-                       .open_file = env_open_file,
-                       .parallel = env_parallel,
-                       .edge_id = store_uuid(w->d->store),
-                       .log = &w->d->log };
+    sync_env_t env = env_of(w);
     sync_outcome_t out;
+    unsigned staged;
 
     w->origin = config_origin(w->config, e->account);
 
@@ -260,36 +313,50 @@ carry_one(worker_t *w, group_t *g, const store_entry_t *e)
         return false;
     }
 
+    staged = take_staged(w->d, g, e->number);
     sync_carry(&env, e, policy_lookup(account, e->container, e->name).conflict,
-               0, &out);
+               staged, &out);
     g->fails = out.verdict == SYNC_LATER ? g->fails + 1 : 0;
     log_outcome(w, e, &out, g->fails);
     count(w, e, &out);
 
     if (out.verdict == SYNC_LATER) {
-        g->not_before_ms = daemon_now_ms()
-                         + (int64_t) sync_backoff_ms(
-                               g->fails, out.retry_after_s, random_u64());
+        wait_after(w, g, &out);
     }
 
-    return commit_outcome(w, e, &out) && out.verdict != SYNC_LATER
-        && out.verdict != SYNC_PARK;
+    /* not stored: it is carried again, and found to be there */
+    if (!commit_outcome(w, e, &out)) {
+        g->not_before_ms = daemon_now_ms() + 1000;
+        return false;
+    }
+
+    /* in a lane, another blob may go on past a parked one */
+    return out.verdict != SYNC_LATER
+        && (out.verdict != SYNC_PARK || g->lane != 0);
 }
 
 
 static void
 run_group(worker_t *w, group_t *g)
 {
+    writer_t scratch;
     store_entry_t e;
+    bool more = true;
 
     w->config = daemon_config(w->d);
 
-    while (w->config != NULL && !w->d->stop && next_entry(w, g, &e)
-           && carry_one(w, g, &e))
-    {
-        if (config_mtime_ns(w->d->dir) != w->config->mtime_ns) {
-            break; /* the rest under the new policy */
+    while (more && w->config != NULL && !w->d->stop) {
+        writer_init_fixed(&scratch, w->scratch, STORE_RECORD_MAX);
+
+        if (!group_next(g, w->reader, store_durable(w->d->store), &scratch,
+                        &e)) {
+            g->not_before_ms = daemon_now_ms() + PARKED_MS;
+            break;
         }
+
+        /* the rest under the new policy, if there is one */
+        more = carry_one(w, g, &e)
+            && config_mtime_ns(w->d->dir) == w->config->mtime_ns;
     }
 
     config_unref(w->config);
@@ -304,16 +371,7 @@ take_group(daemon_t *d)
 
     pthread_mutex_lock(&d->lock);
 
-    while (!d->stop) {
-        for (g = d->groups; g != NULL && !g->waiting; g = g->next) {
-            /* the first that waits */
-        }
-
-        if (g != NULL) {
-            g->waiting = false;
-            break;
-        }
-
+    while (!d->stop && (g = groups_take(&d->groups)) == NULL) {
         pthread_cond_wait(&d->work, &d->lock);
     }
 
@@ -322,18 +380,43 @@ take_group(daemon_t *d)
 }
 
 
+static bool
+worker_init(worker_t *w, daemon_t *d)
+{
+    *w = (worker_t){ .d = d };
+    w->scratch = malloc(STORE_RECORD_MAX);
+
+    if (w->scratch == NULL
+        || store_reader_open(w->d->store, &w->reader) != TIER_OK)
+    {
+        tier_log(&w->d->log, TIER_LOG_ERROR, "a worker cannot start");
+        free(w->scratch);
+        return false;
+    }
+
+    return true;
+}
+
+
+static void
+worker_done(worker_t *w)
+{
+    for (unsigned i = 0; i < DAEMON_LANES; i++) {
+        origin_conn_free(w->conn[i]);
+    }
+
+    store_reader_close(w->reader);
+    free(w->scratch);
+}
+
+
 void *
 worker_main(void *data)
 {
-    worker_t w = { .d = data };
+    worker_t w;
     group_t *g;
 
-    w.scratch = malloc(STORE_RECORD_MAX);
-
-    if (w.scratch == NULL
-        || store_reader_open(w.d->store, &w.reader) != TIER_OK) {
-        tier_log(&w.d->log, TIER_LOG_ERROR, "a worker cannot start");
-        free(w.scratch);
+    if (!worker_init(&w, data)) {
         return NULL;
     }
 
@@ -342,14 +425,98 @@ worker_main(void *data)
 
         pthread_mutex_lock(&w.d->lock);
         g->busy = false;
+        g->at = 0;
         pthread_mutex_unlock(&w.d->lock);
     }
 
-    for (unsigned i = 0; i < DAEMON_LANES; i++) {
-        origin_conn_free(w.conn[i]);
+    worker_done(&w);
+    return NULL;
+}
+
+
+/* ---- ahead of the turn ------------------------------------------------ */
+
+/* A commit to stage, with the group marked as used; NULL: none. */
+static group_t *
+take_ahead(worker_t *w, store_entry_t *e)
+{
+    daemon_t *d = w->d;
+    group_t *g = NULL;
+    writer_t scratch;
+
+    pthread_mutex_lock(&d->lock);
+
+    if (d->config != NULL && daemon_now_ms() >= d->calm_until_ms) {
+        for (g = d->groups.first; g != NULL; g = g->next) {
+            writer_init_fixed(&scratch, w->scratch, STORE_RECORD_MAX);
+
+            if (group_ahead(g, w->reader, store_durable(d->store), &scratch,
+                            e)) {
+                g->users++;
+                w->config = config_ref(d->config);
+                break;
+            }
+        }
     }
 
-    store_reader_close(w.reader);
-    free(w.scratch);
+    pthread_mutex_unlock(&d->lock);
+    return g;
+}
+
+
+static void
+stage_one(worker_t *w, group_t *g, const store_entry_t *e)
+{
+    sync_env_t env = env_of(w);
+    unsigned blocks = 0;
+    ahead_t *a;
+
+    w->origin = config_origin(w->config, e->account);
+
+    if (w->origin != NULL) {
+        blocks = sync_stage(&env, e);
+    }
+
+    pthread_mutex_lock(&w->d->lock);
+    a = group_ahead_find(g, e->number);
+
+    if (a != NULL) {
+        a->blocks = blocks;
+        a->state = AHEAD_DONE;
+    }
+
+    g->users--;
+    pthread_cond_broadcast(&w->d->staged);
+    pthread_mutex_unlock(&w->d->lock);
+
+    tier_log(&w->d->log, TIER_LOG_DEBUG, "commit %llu: %u blocks ahead",
+             (unsigned long long) e->number, blocks);
+    config_unref(w->config);
+    w->config = NULL;
+}
+
+
+void *
+stager_main(void *data)
+{
+    worker_t w;
+
+    if (!worker_init(&w, data)) {
+        return NULL;
+    }
+
+    while (!w.d->stop) {
+        store_entry_t e;
+        group_t *g = take_ahead(&w, &e);
+
+        if (g != NULL) {
+            stage_one(&w, g, &e);
+
+        } else {
+            usleep(AHEAD_IDLE_MS * 1000);
+        }
+    }
+
+    worker_done(&w);
     return NULL;
 }
