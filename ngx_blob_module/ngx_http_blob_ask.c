@@ -61,6 +61,11 @@ ngx_http_blob_sub_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
         return NGX_OK;
     }
 
+    if (sub->in_memory && sr->out != NULL && sr->out->buf != NULL) {
+        sub->body = view_of(sr->out->buf->pos,
+                            (size_t) (sr->out->buf->last - sr->out->buf->pos));
+    }
+
     return rc;
 }
 
@@ -83,8 +88,10 @@ ngx_http_blob_launch(ngx_http_request_t *r, ngx_pool_t *pool,
     ps->data = sub;
 
     r->pool = pool;
-    rc = ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
-                             NGX_HTTP_SUBREQUEST_CLONE);
+    rc = ngx_http_subrequest(
+        r, &r->uri, NULL, &sr, ps,
+        NGX_HTTP_SUBREQUEST_CLONE
+            | (sub->in_memory ? NGX_HTTP_SUBREQUEST_IN_MEMORY : 0));
     r->pool = saved;
     if (rc != NGX_OK) {
         return NGX_ERROR;
@@ -169,7 +176,7 @@ ngx_http_blob_asked(ngx_http_request_t *r)
 
 ngx_int_t
 ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                  bool container, const ngx_http_blob_step_t *next)
+                  ngx_http_blob_ask_t what, const ngx_http_blob_step_t *next)
 {
     ngx_http_blob_out_spec_t spec = { .method = VIEW("HEAD"),
                                       .content_length = -1 };
@@ -189,8 +196,19 @@ ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     way->ask = sub;
     way->asked_ms = ngx_http_blob_now_ms();
 
-    if (container) {
+    switch (what) {
+    case BLOB_ASK_BLOB:
+        break;
+    case BLOB_ASK_CONTAINER:
         spec.query = VIEW("restype=container");
+        break;
+    case BLOB_ASK_ACL:
+        spec.query = VIEW("restype=container&comp=acl");
+        spec.method = VIEW("GET");
+        sub->in_memory = 1;
+        break;
+    }
+    if (what != BLOB_ASK_BLOB) {
         ctx->uri.blob = VIEW("");
     }
 
@@ -206,7 +224,9 @@ ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     r->write_event_handler = ngx_http_blob_asked;
     ctx->step = next;
 
-    if (ngx_http_blob_launch(r, r->pool, ways->ask, sub, NGX_HTTP_HEAD, NULL)
+    if (ngx_http_blob_launch(r, r->pool, ways->ask, sub,
+                             sub->in_memory ? NGX_HTTP_GET : NGX_HTTP_HEAD,
+                             NULL)
         != NGX_OK)
     {
         r->write_event_handler = ngx_http_request_empty_handler;

@@ -25,6 +25,8 @@ static ngx_int_t ngx_http_blob_read_forgotten(ngx_http_request_t *r,
                                               ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_resolve_asked(ngx_http_request_t *r,
                                              ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_resolve_acl(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_resolve_done(ngx_http_request_t *r,
                                             ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_write_asked(ngx_http_request_t *r,
@@ -45,6 +47,10 @@ static const ngx_http_blob_step_t ngx_http_blob_step_read_forgotten = {
 static const ngx_http_blob_step_t ngx_http_blob_step_resolve_asked = {
     "resolve_asked", "reading what the origin says of a container",
     ngx_http_blob_resolve_asked
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_resolve_acl = {
+    "resolve_acl", "reading a container's access policies",
+    ngx_http_blob_resolve_acl
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_resolve_done = {
     "resolve_done", "looking up container", ngx_http_blob_resolve_done
@@ -509,7 +515,8 @@ ngx_http_blob_read_know(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         }
     }
 
-    return ngx_http_blob_ask(r, ctx, false, &ngx_http_blob_step_read_asked);
+    return ngx_http_blob_ask(r, ctx, BLOB_ASK_BLOB,
+                             &ngx_http_blob_step_read_asked);
 }
 
 ngx_int_t
@@ -612,7 +619,8 @@ ngx_http_blob_fact_for_write(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return ngx_http_blob_write_learnt(r, ctx);
     }
 
-    return ngx_http_blob_ask(r, ctx, false, &ngx_http_blob_step_write_asked);
+    return ngx_http_blob_ask(r, ctx, BLOB_ASK_BLOB,
+                             &ngx_http_blob_step_write_asked);
 }
 
 static ngx_int_t
@@ -657,7 +665,8 @@ ngx_http_blob_container_resolve(ngx_http_request_t *r,
     }
 
     way->after = next;
-    return ngx_http_blob_ask(r, ctx, true, &ngx_http_blob_step_resolve_asked);
+    return ngx_http_blob_ask(r, ctx, BLOB_ASK_CONTAINER,
+                             &ngx_http_blob_step_resolve_asked);
 }
 
 static ngx_int_t
@@ -666,7 +675,7 @@ ngx_http_blob_resolve_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     ngx_http_blob_way_t *way = ctx->origin;
     ngx_http_blob_sub_t *ask = way->ask;
     store_change_t *change = &way->change;
-    container_props_t *props;
+    container_props_t *props = &way->container_props;
     writer_t w;
     u_char *buf;
 
@@ -675,12 +684,12 @@ ngx_http_blob_resolve_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_goto(ctx, way->after);
     }
 
-    props = ngx_pcalloc(r->pool, sizeof(*props));
     buf = ngx_palloc(r->pool, 2 * PROTO_METADATA_MAX);
-    if (props == NULL || buf == NULL) {
+    if (buf == NULL) {
         return NGX_ERROR;
     }
     writer_init_fixed(&w, buf, 2 * PROTO_METADATA_MAX);
+    ngx_memzero(props, sizeof(*props));
 
     if (ask->status != NGX_HTTP_OK
         || !proto_answer_container(ask->hdrs, ask->nhdrs, &w, props))
@@ -700,7 +709,30 @@ ngx_http_blob_resolve_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     change->container_props = props;
     change->origin_etag = props->etag;
     change->origin_last_modified_s = props->last_modified_s;
-    return ngx_http_blob_commit(ctx, change, &ngx_http_blob_step_resolve_done);
+    return ngx_http_blob_ask(r, ctx, BLOB_ASK_ACL,
+                             &ngx_http_blob_step_resolve_acl);
+}
+
+/* Policies that service SAS name. An origin that does not show them has none
+ * for us. */
+static ngx_int_t
+ngx_http_blob_resolve_acl(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_way_t *way = ctx->origin;
+
+    if (way->ask->status == NGX_HTTP_OK && !way->ask->failed) {
+        way->container_props.acl = way->ask->body;
+
+    } else {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "blob: the origin answered %ui %*s to a question for a "
+                      "container's access policies; those are not known here",
+                      way->ask->status, way->ask->code.len,
+                      way->ask->code.ptr);
+    }
+
+    return ngx_http_blob_commit(ctx, &way->change,
+                                &ngx_http_blob_step_resolve_done);
 }
 
 /* TIER_EXISTS is as good: somebody else asked at the same time. */

@@ -75,6 +75,8 @@ typedef struct {
     view_t code;       /* x-ms-error-code */
     proto_header_t *hdrs;
     unsigned nhdrs;
+    view_t body; /* of an answer that is wanted in memory */
+    unsigned in_memory:1;
     unsigned done:1;
     unsigned failed:1; /* it ended with an error */
 } ngx_http_blob_sub_t;
@@ -114,6 +116,7 @@ typedef struct {
     bool has_fact;
     tier_rc_t task_rc;
     store_change_t change;
+    container_props_t container_props;
     const ngx_http_blob_step_t *after;
 
     /* reads */
@@ -166,10 +169,16 @@ ngx_int_t ngx_http_blob_launch(ngx_http_request_t *r, ngx_pool_t *pool,
                                ngx_http_core_loc_conf_t *way,
                                ngx_http_blob_sub_t *sub, ngx_uint_t method,
                                ngx_http_request_t **ret);
-/* HEAD of the blob or (`container`) of the container; way->ask has what was
- * said when `next` runs. */
+typedef enum {
+    BLOB_ASK_BLOB = 0,  /* HEAD */
+    BLOB_ASK_CONTAINER, /* HEAD */
+    BLOB_ASK_ACL        /* GET of the container's */
+} ngx_http_blob_ask_t;
+
+/* way->ask has what was said when `next` runs. */
 ngx_int_t ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                            bool container, const ngx_http_blob_step_t *next);
+                            ngx_http_blob_ask_t what,
+                            const ngx_http_blob_step_t *next);
 /* The header of a subrequest's answer, from the filter: status, code and all
  * headers. */
 ngx_int_t ngx_http_blob_sub_take(ngx_http_request_t *sr,

@@ -15,7 +15,7 @@ my $t = BlobTest->new;
 my $port = $t->port;
 my $node = (glob "$BlobTest::TOP/t/interop/node_modules/node-linux-*/bin/node")[0]
     // 'node';
-$t->program('azurite', port => $port, command => [$node, $main,
+$t->program('azurite', port => $port, start_timeout => 90, command => [$node, $main,
     '--inMemoryPersistence', '--skipApiVersionCheck', '--silent',
     '--blobHost', $t->host, '--blobPort', $port])->start;
 my $url = 'http://' . $t->host . ":$port/devstoreaccount1";
@@ -213,6 +213,24 @@ like $n->blob('GET', '/con?restype=container&comp=list&prefix=z')->{body},
 $r = $n->blob('GET', '/nocon?restype=container&comp=list');
 is $r->{status}, 404, 'no container';
 is $r->{headers}{'x-ms-error-code'}, 'ContainerNotFound', 'says so';
+
+# ---- a container that was made elsewhere ----------------------------------
+
+is $direct->blob('PUT', '/other?restype=container', { 'x-ms-meta-M' => 'n' })
+    ->{status}, 201, 'made at the origin';
+$direct->blob('PUT', '/other?restype=container&comp=acl', {}, $acl);
+$direct->blob('PUT', '/other/b', {}, 'bytes');
+$c = $n->connect;
+$r = $c->request('GET', '/devstoreaccount1/other/b?'
+    . BlobTest::Http::service_sas($n->{account}, $n->{key}, '/other',
+        si => 'p1', sp => '', st => '', se => ''));
+is $r->{body}, 'bytes', 'its stored policies are known here';
+$r = $c->request('GET', '/devstoreaccount1/other/b?'
+    . BlobTest::Http::service_sas($n->{account}, $n->{key}, '/other',
+        si => 'p2', sp => '', st => '', se => ''));
+is $r->{status}, 403, 'and no others';
+is $n->blob('PUT', '/other/mine', {}, 'm')->{status}, 201, 'a write to it';
+is $n->blob('GET', '/other/mine')->{body}, 'm', 'is read';
 
 # ---- the end of a container ---------------------------------------------
 
