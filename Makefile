@@ -253,7 +253,7 @@ interop: all $(B)/.interop
 
 $(B)/.interop: t/interop/package.json t/interop/package-lock.json \
 		$(call NEED,interop)
-	@t/interop/install.sh
+	@BLOB_BUILD=$(ABS) t/interop/install.sh
 	@touch $@
 
 FAULT_ROUNDS ?= 50

@@ -87,6 +87,7 @@ sub drive {
         make_path($work);
         local $ENV{BIG} = $ENV{BIG} // ($setup eq 'edge' ? 300 : 20);
         local $ENV{NODE_PATH} = $mods;
+        local $ENV{PYTHONPATH} = "$BlobTest::BUILD/python";
         run(600, "$setup-$client", @{$drivers{$client}
             // die "no client $client\n"}, $url, $con, $work) or next;
         if ($tier) {

@@ -12,7 +12,10 @@ build="nginx nginx-dev gcc libc6-dev make pkg-config perl openssl
     liblmdb-dev libcurl4-openssl-dev libxml2-dev libmicrohttpd-dev
     libssl-dev libpcre2-dev zlib1g-dev"
 test="libcmocka-dev curl procps"
-interop="python3 python3-azure-storage rclone libsecret-1-0 ca-certificates"
+# what python3-azure-storage uses; t/interop/install.sh unpacks the package
+interop="python3 python3-cryptography python3-isodate python3-requests
+    python3-six python3-typing-extensions rclone libsecret-1-0
+    ca-certificates"
 check="clang-format cppcheck binutils"
 bench="wrk curl"
 
