@@ -208,7 +208,9 @@ SKIP: {
     $n->stop;
     $t->allow(qr/mounted read-only\?|cannot write "\S+policy"/);
     @$n{qw(start_timeout policy)} = (5, 'fresh 3s;');
-    ok !eval { $n->start; 1 }, 'nginx does not start with another policy';
+    eval { $n->start }; # it listens for a moment
+    ok $t->wait_for(5, sub { !$n->alive }),
+        'nginx does not start with another policy';
     like $n->error_log, qr/\[emerg\].*policy.*mounted read-only\?/,
         'and says why';
     ($rc, $out) = $n->test_conf;
@@ -220,7 +222,9 @@ SKIP: {
     $n->stop;
     $n = $t->nginx('ro2', store => "$dir/sub/store", start_timeout => 5);
     $t->allow(qr/cannot create the folder/);
-    ok !eval { $n->start; 1 }, 'no folder for the store: nginx does not start';
+    eval { $n->start };
+    ok $t->wait_for(5, sub { !$n->alive }),
+        'no folder for the store: nginx does not start';
     like $n->error_log, qr/cannot create the folder "\S+\/sub\/store"; make it/,
         'and says what to do';
 
@@ -230,14 +234,15 @@ SKIP: {
     $tier = $t->tier($n)->start;
     is $n->blob('PUT', '/ccc?restype=container')->{status}, 201, 'container';
     my $meg = 'm' x 1_048_576;
-    is $n->blob('PUT', '/ccc/keep', {}, $meg)->{status}, 201, 'a blob';
+    is $n->blob('PUT', "/ccc/$_", {}, $meg)->{status}, 201, "blob $_"
+        for qw(keep one two);
     $i = 0;
     do { $r = $n->blob('PUT', '/ccc/f' . ++$i, {}, $meg x 66) }
         while $r->{status} == 201 && $i < 9;
     busy $r, "the disk is full at blob $i";
     is $n->blob('GET', "/ccc/f$i")->{status}, 404, 'nothing of it is there';
     ok $n->blob('GET', '/ccc/keep')->{body} eq $meg, 'reads go on';
-    is $n->blob('DELETE', '/ccc/f1')->{status}, 202, 'deletes go on';
+    is $n->blob('DELETE', '/ccc/one')->{status}, 202, 'deletes go on';
 
     # to the last byte, by somebody else
     my $fill = sub { system("head -c 500m /dev/zero >$dir/fill 2>/dev/null") };
@@ -246,7 +251,7 @@ SKIP: {
         for 10, 10_000, 500_000, 70_000_000;
     busy $n->blob('PUT', '/ccc/over?comp=block&blockid=MDAw', {}, 'b'),
         'a block';
-    for my $path ('/ccc/over', '/ccc/f2') {
+    for my $path ('/ccc/over', '/ccc/two') {
         my $d = $n->blob('DELETE', $path)->{status};
         ok $d == 503 || $d == 202 || $d == 404, "delete $path: $d";
     }
