@@ -8,6 +8,7 @@
 #   ORIGIN ORIGIN_KEY     the lake: http://host:port/account or
 #                         https://account.blob.core.windows.net, and its key
 set -u
+export LC_ALL=C     # whatever the terminal sent along may not be installed
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BLOB_BUILD:-$top/build}
