@@ -1,12 +1,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cmd/daemon.h"
+#include "proto/answer.h"
 #include "proto/xml_out.h"
 #include "sync/merge.h"
 
 #define PAGE_BODY_MAX (256u << 20)
+#define FLUSH_WAIT_MS 20000
 
 typedef struct listing_run_s {
     daemon_t *d;
@@ -290,12 +293,125 @@ run_listing(listing_run_t *run)
 }
 
 
+/* ---- listings that only the origin can make --------------------------- */
+
+/* Asks for what no record here has: snapshots, versions, deleted ones, tags,
+ * copies. */
+static bool
+needs_origin(view_t include)
+{
+    for (size_t from = 0; from < include.len;) {
+        size_t to = view_find(include, ',', from);
+        view_t word = view_trim(view_sub(include, from, to - from));
+
+        if (word.len != 0 && !view_eq_ci(word, VIEW("metadata"))
+            && !view_eq_ci(word, VIEW("uncommittedblobs")))
+        {
+            return true;
+        }
+
+        from = to + 1;
+    }
+
+    return false;
+}
+
+
+/* The container's commits up to now are at the origin, or the time is up. */
+static bool
+flushed(const listing_run_t *run)
+{
+    int64_t end = daemon_now_ms() + FLUSH_WAIT_MS;
+    uint64_t upto = 0, lowest = 0;
+    tier_rc_t rc =
+        store_dirty_upto(run->reader, run->l->account, run->l->container,
+                         VIEW_NULL, &upto, &lowest);
+
+    while (rc == TIER_OK && lowest != 0 && lowest <= upto && !run->d->stop
+           && daemon_now_ms() < end)
+    {
+        usleep(10000);
+        rc = store_dirty_upto(run->reader, run->l->account, run->l->container,
+                              VIEW_NULL, NULL, &lowest);
+    }
+
+    return rc == TIER_OK && (lowest == 0 || lowest > upto);
+}
+
+
+/* The origin's document, with our endpoint in it. */
+static void
+put_with_endpoint(writer_t *w, view_t xml, view_t endpoint)
+{
+    static const char key[] = "ServiceEndpoint=\"";
+    size_t from = 0;
+
+    for (size_t i = 0; i + sizeof(key) < xml.len && i < 1024; i++) {
+        if (memcmp(xml.ptr + i, key, sizeof(key) - 1) == 0) {
+            writer_put(w, view_sub(xml, 0, i + sizeof(key) - 1));
+            proto_xml_text(w, endpoint);
+            from = view_find(xml, '"', i + sizeof(key) - 1);
+            break;
+        }
+    }
+
+    writer_put(w, view_sub(xml, from, xml.len));
+}
+
+
+static unsigned
+origin_listing(listing_run_t *run, const char **ret_code)
+{
+    const listing_t *l = run->l;
+    uint8_t query[16 * 1024];
+    origin_req_t req = { .method = "GET",
+                         .container = l->container,
+                         .timeout_s = 120 };
+    writer_t q, body;
+    unsigned status = 200;
+
+    if (!flushed(run)) {
+        return fail(run->w, PROTO_ERR_SERVER_BUSY, ret_code);
+    }
+
+    writer_init_fixed(&q, query, sizeof(query));
+    writer_puts(&q, "restype=container&comp=list");
+    put_param(&q, "prefix", l->prefix);
+    put_param(&q, "delimiter", l->delimiter);
+    put_param(&q, "marker", l->marker);
+    put_param(&q, "maxresults", l->max_results);
+    put_param(&q, "include", l->include);
+    writer_init_grow(&body, PAGE_BODY_MAX, NULL, NULL);
+    req.query = writer_view(&q);
+    req.body = &body;
+
+    if (!writer_ok(&q)
+        || origin_request(run->conn, run->origin, &req, run->answer) != TIER_OK
+        || !writer_ok(&body))
+    {
+        status = fail(run->w, PROTO_ERR_SERVER_BUSY, ret_code);
+
+    } else if (run->answer->class_ == ORIGIN_OK) {
+        put_with_endpoint(run->w, writer_view(&body), l->endpoint);
+
+    } else {
+        status = fail(
+            run->w, proto_answer_error(run->answer->status, run->answer->code),
+            ret_code);
+    }
+
+    writer_free(&body);
+    return status;
+}
+
+
 unsigned
 listing_make(daemon_t *d, const listing_t *l, writer_t *w,
              const char **ret_code)
 {
     listing_run_t run = { .d = d, .l = l, .w = w };
     config_t *config = daemon_config(d);
+    unsigned status = 200;
     tier_rc_t rc;
 
     *ret_code = NULL;
@@ -318,7 +434,10 @@ listing_make(daemon_t *d, const listing_t *l, writer_t *w,
         rc = store_reader_open(d->store, &run.reader);
     }
 
-    if (rc == TIER_OK) {
+    if (rc == TIER_OK && needs_origin(l->include)) {
+        status = origin_listing(&run, ret_code);
+
+    } else if (rc == TIER_OK) {
         rc = run_listing(&run);
     }
 
@@ -327,5 +446,5 @@ listing_make(daemon_t *d, const listing_t *l, writer_t *w,
     free(run.answer);
     config_unref(config);
 
-    return rc == TIER_OK ? 200 : fail(w, error_of(rc), ret_code);
+    return rc == TIER_OK ? status : fail(w, error_of(rc), ret_code);
 }

@@ -4,7 +4,9 @@
 #include "base/endian.h"
 #include "sync/merge.h"
 
-#define LOCAL_MAX  2048u
+/* Names of the index looked at for each page: as many as can be given and some
+ * that hide others. The origin is asked again for each such window. */
+#define LOCAL_MORE 1024u
 #define MARKER_MAX 8192
 #define NAME_BUF   (STORE_NAME_MAX + 64)
 
@@ -38,7 +40,7 @@ typedef struct merge_s {
     uint8_t marker_buf[MARKER_MAX];
 
     local_t *local;
-    unsigned nlocal;
+    unsigned nlocal, local_max;
     bool local_end; /* the index has no more names */
     uint8_t stop_buf[NAME_BUF];
     view_t stop; /* local knowledge ends here, inclusive */
@@ -245,7 +247,7 @@ gather(void *ctx, view_t name, const store_blob_t *b)
     g->at = view_of(g->at_buf, name.len);
 
     if (prefix.ptr != NULL) {
-        return gather_folded(g, prefix, b) != 0 || m->nlocal >= LOCAL_MAX;
+        return gather_folded(g, prefix, b) != 0 || m->nlocal >= m->local_max;
     }
 
     switch (b->state) {
@@ -271,7 +273,7 @@ gather(void *ctx, view_t name, const store_blob_t *b)
         break;
     }
 
-    return m->rc != TIER_OK || m->nlocal >= LOCAL_MAX;
+    return m->rc != TIER_OK || m->nlocal >= m->local_max;
 }
 
 
@@ -292,7 +294,7 @@ load_local(merge_t *m)
     scan.from = m->last.len != 0 ? m->last : VIEW_NULL;
     scan.from_prefix = m->last_prefix;
 
-    while (rc == TIER_OK && m->nlocal < LOCAL_MAX && m->rc == TIER_OK) {
+    while (rc == TIER_OK && m->nlocal < m->local_max && m->rc == TIER_OK) {
         g->folded = VIEW_NULL;
         rc = m->env->scan(m->env->ctx, &scan, gather, g);
 
@@ -614,7 +616,8 @@ sync_merge_list(const sync_merge_env_t *env, const sync_list_t *list,
 
     m->env = env;
     m->list = list;
-    m->local = calloc(LOCAL_MAX + 1, sizeof(*m->local));
+    m->local_max = list->max + LOCAL_MORE;
+    m->local = calloc(m->local_max + 1, sizeof(*m->local));
     rc = m->local == NULL ? TIER_ENOMEM : marker_parse(m, list->marker);
 
     if (rc == TIER_OK) {
