@@ -302,6 +302,37 @@ test_survivor(void **state)
     }
 }
 
+static int
+put_and_die(void *ctx)
+{
+    store_t *store = NULL;
+
+    (void) ctx;
+    setenv("BLOB_EDGE_STORE_FAULT", "6", 1); /* FAULT_APPENDED */
+    if (store_open(t_dir, &t_opts, &store) != TIER_OK) {
+        return 1;
+    }
+    t_fill(buf, sizeof(buf), 77);
+    return t_put(store, "late", buf, sizeof(buf), STORE_MODE_OWNED, NULL);
+}
+
+/* What the journal alone knows holds its segment: the index does not yet. */
+static void
+test_appended_only(void **state)
+{
+    uint64_t inc = begin(STORE_MODE_OWNED);
+    store_t *store = t_open();
+
+    (void) state;
+    assert_int_equal(FAULT_APPENDED, 6);
+    assert_int_equal(t_join(t_fork(put_and_die, NULL)), 128 + SIGKILL);
+    assert_int_equal(store_maintain(store, STORE_MAINTAIN_ALL), TIER_OK);
+    t_fill(want, sizeof(want), 77);
+    t_assert_blob(store, inc, "late", want, sizeof(want));
+    t_verify(store);
+    store_close(store);
+}
+
 /* At any moment, several at once. */
 static void
 test_any_moment(void **state)
@@ -360,10 +391,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_points_owned),
-        T(test_points_dirty),
-        T(test_survivor),
-        T(test_any_moment),
+        T(test_points_owned),  T(test_points_dirty), T(test_survivor),
+        T(test_appended_only), T(test_any_moment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
