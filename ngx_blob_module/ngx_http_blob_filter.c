@@ -91,8 +91,6 @@ ngx_http_blob_error_of(ngx_uint_t status)
         return PROTO_ERR_REQUEST_BODY_TOO_LARGE;
     case NGX_HTTP_REQUEST_URI_TOO_LARGE:
         return PROTO_ERR_REQUEST_URI_TOO_LONG;
-    case NGX_HTTP_REQUEST_HEADER_TOO_LARGE:
-        return PROTO_ERR_REQUEST_HEADERS_TOO_LARGE;
     case NGX_HTTP_RANGE_NOT_SATISFIABLE:
         return PROTO_ERR_INVALID_RANGE;
     case NGX_HTTP_NOT_IMPLEMENTED:
@@ -108,6 +106,20 @@ ngx_http_blob_error_of(ngx_uint_t status)
         return status >= 500 ? PROTO_ERR_INTERNAL_ERROR
                              : PROTO_ERR_INVALID_URI;
     }
+}
+
+/* A 400 that came before the location was known.  nginx says 400 for headers
+ * that are too large as well; then alone it lingers with nothing to discard. */
+static proto_err_t
+ngx_http_blob_error_early(ngx_http_request_t *r)
+{
+    if (r->headers_in.headers.part.elts == NULL) {
+        return PROTO_ERR_INVALID_URI;
+    }
+
+    return r->lingering_close && !r->discard_body
+             ? PROTO_ERR_REQUEST_HEADERS_TOO_LARGE
+             : PROTO_ERR_INVALID_HEADER_VALUE;
 }
 
 /* Is this an error of a blob server that no location of somebody else's
@@ -262,6 +274,7 @@ ngx_http_blob_header_filter(ngx_http_request_t *r)
     ngx_http_blob_kind_t *kind;
     ngx_http_blob_ctx_t *ctx;
     ngx_http_blob_sub_t *sub;
+    ngx_uint_t status;
     ngx_int_t rc;
 
     kind = ngx_http_get_module_ctx(r, ngx_http_blob_module);
@@ -302,8 +315,12 @@ ngx_http_blob_header_filter(ngx_http_request_t *r)
     }
 
     if (ngx_http_blob_error_ours(r, ctx)) {
+        status = r->headers_out.status;
         return ngx_http_blob_error_replace(
-            r, ctx, ngx_http_blob_error_of(r->headers_out.status));
+            r, ctx,
+            ctx == NULL && status == NGX_HTTP_BAD_REQUEST
+                ? ngx_http_blob_error_early(r)
+                : ngx_http_blob_error_of(status));
     }
 
     return ngx_http_next_header_filter(r);

@@ -34,18 +34,24 @@ busy($n->blob('PUT', '/con/b?comp=lease', { 'x-ms-lease-action' => 'break' }),
 busy($n->blob('PUT', '/con/p', { 'x-ms-blob-type' => 'AppendBlob' }), 'append');
 
 # what nginx itself refuses
-for (["GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400],
-    ["GET /a/../../x HTTP/1.1\r\nHost: x\r\n\r\n", 400],
-    ["GET /" . 'x' x 70000 . " HTTP/1.1\r\nHost: x\r\n\r\n", 414],
-    ["GET / HTTP/1.1\r\nHost: x\r\nA: " . 'x' x 70000 . "\r\n\r\n", 400],
-    ["GET / HTTP/1.1\r\n\r\n", 400])
+for (["GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, 'InvalidUri'],
+    ["GET /a/../../x HTTP/1.1\r\nHost: x\r\n\r\n", 400, 'InvalidUri'],
+    ["GET /" . 'x' x 70000 . " HTTP/1.1\r\nHost: x\r\n\r\n", 414,
+        'InvalidUri'],
+    ["GET / HTTP/1.1\r\nHost: x\r\nA: " . 'x' x 70000 . "\r\n\r\n", 431,
+        'RequestHeaderFieldsTooLarge'],
+    ["PUT /c/b HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n", 400,
+        'InvalidHeaderValue'],
+    ["PUT /c/b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+        . "Content-Length: 2\r\n\r\nxx", 400, 'InvalidHeaderValue'],
+    ["GET / HTTP/1.1\r\n\r\n", 400, 'InvalidHeaderValue'])
 {
     my $c = $n->connect;
     $c->send($_->[0]);
     $r = $c->read_message;
     is $r->{status}, $_->[1], 'nginx says ' . $_->[1];
     like $r->{body}, qr/^\S*<\?xml/, 'in XML';
-    ok $r->{headers}{'x-ms-error-code'}, 'with a code';
+    is $r->{headers}{'x-ms-error-code'}, $_->[2], 'with its code';
     ok $r->{headers}{'x-ms-request-id'}, 'and a request id';
 }
 
