@@ -109,7 +109,8 @@ ngx_http_blob_error_of(ngx_uint_t status)
 }
 
 /* A 400 that came before the location was known.  nginx says 400 for headers
- * that are too large as well; then alone it lingers with nothing to discard. */
+ * that are too large as well; then alone it lingers with nothing to discard.
+ */
 static proto_err_t
 ngx_http_blob_error_early(ngx_http_request_t *r)
 {
