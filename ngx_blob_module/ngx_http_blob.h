@@ -43,6 +43,7 @@
  *   origin side (ngx_http_blob_origin.h)
  *     vars.c      variables of conf/blob_origin.conf
  *     ask.c       asking (HEAD/GET) with @blob_ask; origin.c: facts, resolve
+ *     crowd.c     many who want the same: one asks, one fetches
  *     slice.c     reads through the hot tier, @blob_slice
  *     forward.c   flush, fence, @blob_forward, @blob_tier listings
  *     filter.c    ngx_http_blob_filter_module: header and body filter,

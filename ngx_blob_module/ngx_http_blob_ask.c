@@ -51,6 +51,9 @@ ngx_http_blob_sub_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
                    sub->status, rc);
 
     sub->done = 1;
+    if (sub->kind == BLOB_CTX_SLICE) {
+        ngx_http_blob_slice_ended(sub);
+    }
 
     if (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST || sr->connection->error) {
         return rc;
@@ -299,6 +302,7 @@ ngx_http_blob_fact_run(void *data, const tier_log_t *log)
 static ngx_int_t
 ngx_http_blob_fact_stored(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
+    ngx_http_blob_crowd_release(ctx->origin);
     return ngx_http_blob_goto(ctx, ctx->next);
 }
 

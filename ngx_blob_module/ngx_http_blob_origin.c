@@ -15,7 +15,8 @@
  * keeping a record fresh costs no commit.
  */
 
-#define BLOB_SAS_MAX 4096
+#define BLOB_SAS_MAX        4096
+#define BLOB_CROWD_FRESH_MS 1000 /* a shorter belief is not worth a wait */
 
 static ngx_int_t ngx_http_blob_read_asked(ngx_http_request_t *r,
                                           ngx_http_blob_ctx_t *ctx);
@@ -34,6 +35,9 @@ static ngx_int_t ngx_http_blob_write_asked(ngx_http_request_t *r,
 static ngx_int_t ngx_http_blob_write_learnt(ngx_http_request_t *r,
                                             ngx_http_blob_ctx_t *ctx);
 
+static const ngx_http_blob_step_t ngx_http_blob_step_read_know = {
+    "read_know", "looking up what the origin said", ngx_http_blob_read_know
+};
 static const ngx_http_blob_step_t ngx_http_blob_step_read_asked = {
     "read_asked", "reading what the origin says of a blob",
     ngx_http_blob_read_asked
@@ -501,6 +505,7 @@ ngx_int_t
 ngx_http_blob_read_know(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_way_t *way = ctx->origin;
+    ngx_int_t rc;
 
     ngx_http_blob_fact_find(ctx);
 
@@ -512,6 +517,15 @@ ngx_http_blob_read_know(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
         } else if (ngx_http_blob_fact_fresh(ctx)) {
             return ngx_http_blob_read_fact(r, ctx);
+        }
+    }
+
+    if (!way->force && !way->followed
+        && ctx->policy.fresh_ms >= BLOB_CROWD_FRESH_MS)
+    {
+        rc = ngx_http_blob_crowd_join(ctx, &ngx_http_blob_step_read_know);
+        if (rc != NGX_DECLINED) {
+            return rc;
         }
     }
 

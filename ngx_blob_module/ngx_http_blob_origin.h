@@ -130,7 +130,24 @@ typedef struct {
     ngx_http_blob_slices_t *slices;
 
     ngx_http_blob_fwd_t *fwd;
+
+    /* crowd.c's: the node of one who asks, whose queue has those that wait */
+    ngx_str_node_t crowd;
+    ngx_queue_t crowd_queue;
+    ngx_event_t crowd_event;
+    bool leads;
+    bool follows;
+    bool followed; /* once is enough */
 } ngx_http_blob_way_t;
+
+/* A slice under way in this worker. */
+typedef struct {
+    ngx_queue_t queue;
+    ngx_http_request_t *sr;
+    ngx_str_t key;
+    unsigned wake:1;
+    unsigned ended:1;
+} ngx_http_blob_fill_t;
 
 /* ---- origin.c --------------------------------------------------------- */
 
@@ -197,12 +214,27 @@ ngx_int_t ngx_http_blob_fact_unknown(ngx_http_blob_ctx_t *ctx,
                                      const ngx_http_blob_step_t *next);
 int64_t ngx_http_blob_now_ms(void);
 
+/* ---- crowd.c ---------------------------------------------------------- */
+
+/* NGX_DECLINED: nobody asks, so that ctx does. BLOB_WAIT: somebody does; then
+ * `again`. */
+ngx_int_t ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx,
+                                   const ngx_http_blob_step_t *again);
+/* The answer is known, or there will be none. */
+void ngx_http_blob_crowd_release(ngx_http_blob_way_t *way);
+/* Lives as long as sr's pool. */
+ngx_int_t ngx_http_blob_fill_add(ngx_http_blob_fill_t *fill,
+                                 ngx_http_request_t *sr, ngx_str_t *key);
+void ngx_http_blob_fill_ended(ngx_http_blob_fill_t *fill);
+
 /* ---- slice.c ---------------------------------------------------------- */
 
 /* Bytes way->off, way->len of the content that way->props and
  * way->origin_etag tell of; conditions and range are settled. */
 ngx_int_t ngx_http_blob_slices(ngx_http_request_t *r,
                                ngx_http_blob_ctx_t *ctx);
+/* A slice's subrequest has ended. */
+void ngx_http_blob_slice_ended(ngx_http_blob_sub_t *sub);
 /* From the filters, for subrequests of kind BLOB_CTX_SLICE. */
 ngx_int_t ngx_http_blob_slice_header(ngx_http_request_t *sr,
                                      ngx_http_blob_sub_t *sub);

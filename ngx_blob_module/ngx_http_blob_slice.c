@@ -24,6 +24,7 @@
 typedef struct {
     ngx_http_blob_sub_t sub; /* first */
     ngx_http_request_t *sr;
+    ngx_http_blob_fill_t fill;
     ngx_pool_t *pool;
     uint64_t off; /* of the slice in the blob */
     uint64_t len;
@@ -204,8 +205,21 @@ ngx_http_blob_slice_launch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return ngx_http_blob_launch(r, pool, ngx_http_blob_ways(r)->slice,
-                                &slice->sub, NGX_HTTP_GET, &slice->sr);
+    if (ngx_http_blob_launch(r, pool, ngx_http_blob_ways(r)->slice,
+                             &slice->sub, NGX_HTTP_GET, &slice->sr)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_blob_fill_add(&slice->fill, slice->sr,
+                                  &slice->sub.out.cache_key);
+}
+
+void
+ngx_http_blob_slice_ended(ngx_http_blob_sub_t *sub)
+{
+    ngx_http_blob_fill_ended(&((ngx_http_blob_slice_t *) sub)->fill);
 }
 
 /* ---- filters ---------------------------------------------------------- */

@@ -64,6 +64,7 @@ sub answer {
         'x-ms-meta-Some_Name' => 'some value', 'Cache-Control' => 'no-store',
         'Content-MD5' => ($memo{"md5.$name.$gen"} //= md5_base64($body) . '=='),
         'x-ms-access-tier' => 'Cool');
+    select undef, undef, undef, $s{slow} if $s{slow};
     return [200, { %props, 'Content-Length' => length $body }]
         if $m->{method} eq 'HEAD';
 
@@ -83,7 +84,6 @@ sub answer {
             . 'Content-Length: ' . length($part) . "\r\n\r\n"
             . substr($part, 0, 100_000);
     }
-    select undef, undef, undef, $s{slow} if $s{slow};
     return [206, \%h, $part];
 }
 
@@ -238,20 +238,32 @@ ok $r->{body} eq content('l1000', 4), 'the cache was not touched';
 
 # ---- crowds, slow clients, aborts ---------------------------------------
 
-set({ gen => 4, slow => 0.3 });
-my @crowd;
-for (1 .. 4) {
-    my $pid = fork // die;
-    if (!$pid) {
-        my $x = $n->blob('GET', '/con/w9000000');
-        POSIX::_exit($x->{body} eq content('w9000000', 4) ? 0 : 1);
+sub crowd {
+    my ($server, $size, $name) = @_;
+    my @pids;
+    for (1 .. $size) {
+        my $pid = fork // die;
+        if (!$pid) {
+            my $x = $server->blob('GET', "/con/$name");
+            POSIX::_exit($x->{body} eq content($name, 4) ? 0 : 1);
+        }
+        push @pids, $pid;
     }
-    push @crowd, $pid;
+    my $bad = 0;
+    for (@pids) { waitpid $_, 0; $bad++ if $? }
+    return $bad;
 }
-my $bad = 0;
-for (@crowd) { waitpid $_, 0; $bad++ if $? }
-is $bad, 0, 'a crowd gets it';
+
+set({ gen => 4, slow => 0.3 });
+is crowd($n, 4, 'w9000000'), 0, 'a crowd gets it';
 is scalar(slices('w9000000')), 3, 'each slice is fetched once';
+my $one = $t->nginx('one', origin => $origin, workers => 1,
+    policy => 'fresh 1h;')->start;
+is $one->blob('GET', '/con/v1')->{status}, 200, 'another edge';
+set({ gen => 4, slow => 1 });
+is crowd($one, 8, 'w9000001'), 0, 'a crowd at one worker';
+is scalar(grep { $_->{target} =~ /w9000001$/ } asked()), 1, 'asks once';
+is scalar(slices('w9000001')), 3, 'and fetches once';
 set({ gen => 4 });
 
 my $c = $n->connect;
