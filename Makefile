@@ -242,7 +242,7 @@ PROVE_TESTS ?= $(wildcard t/*.t)
 PROVE_JOBS ?= 2
 TEST_ENV = BLOB_BUILD=$(ABS) SAN=$(SAN)
 
-prove: all | $(call NEED,test)
+prove: all $(B)/.interop | $(call NEED,test)
 	@$(if $(PROVE_TESTS),$(TEST_ENV) $(PROVE) -It/lib -j$(PROVE_JOBS) \
 		--timer $(PROVE_TESTS),echo "prove: no tests")
 

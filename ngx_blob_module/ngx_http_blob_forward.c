@@ -1,5 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
+#include "proto/list.h"
+
 #include <sys/un.h>
 
 /*
@@ -659,10 +661,16 @@ ngx_http_blob_list_origin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd_new(ctx);
     ngx_http_blob_way_t *way = ctx->origin;
     size_t cap = 4096 + ctx->bmcf->store_path.len + 4 * ctx->target.len;
+    proto_err_t err;
     view_t endpoint;
     ngx_uint_t i;
     u_char *buf;
     writer_t w;
+
+    err = proto_list_check(&ctx->uri, &ctx->fault);
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
+    }
 
     buf = ngx_pnalloc(r->pool, cap);
     if (fwd == NULL || buf == NULL

@@ -214,6 +214,17 @@ $r = $n->blob('GET', '/nocon?restype=container&comp=list');
 is $r->{status}, 404, 'no container';
 is $r->{headers}{'x-ms-error-code'}, 'ContainerNotFound', 'says so';
 
+# what is asked is judged as it is without an origin; blobfuse2 takes a 200 to
+# include=permissions for a hierarchical account
+for ([ 'include=permissions' => 'InvalidQueryParameterValue' ],
+    [ 'include=foo' => 'InvalidQueryParameterValue' ],
+    [ 'maxresults=0' => 'OutOfRangeQueryParameterValue' ],
+    [ 'maxresults=-1' => 'OutOfRangeQueryParameterValue' ])
+{
+    $r = $n->blob('GET', "/con?restype=container&comp=list&$_->[0]");
+    is "$r->{status} $r->{headers}{'x-ms-error-code'}", "400 $_->[1]", $_->[0];
+}
+
 # ---- a container that was made elsewhere ----------------------------------
 
 is $direct->blob('PUT', '/other?restype=container', { 'x-ms-meta-M' => 'n' })

@@ -162,6 +162,20 @@ proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
 }
 
 
+proto_err_t
+proto_list_check(const proto_uri_t *uri, proto_fault_t *fault)
+{
+    proto_list_opts_t opts = { 0 };
+    proto_err_t err =
+        parse_max(proto_uri_param(uri, PROTO_PARAM_MAXRESULTS), &opts, fault);
+
+    return err != PROTO_OK
+             ? err
+             : parse_include(proto_uri_param(uri, PROTO_PARAM_INCLUDE), &opts,
+                             fault);
+}
+
+
 bool
 proto_list_fold(const proto_list_opts_t *opts, view_t name, view_t *ret_prefix)
 {

@@ -29,6 +29,10 @@ typedef struct proto_list_opts_s {
 proto_err_t proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
                              proto_list_opts_t *ret, proto_fault_t *fault);
 
+/* maxresults and include alone, for a listing whose marker is not ours to
+ * read: an edge's answers to them do not depend on where the names are. */
+proto_err_t proto_list_check(const proto_uri_t *uri, proto_fault_t *fault);
+
 /* A name of the listing: true and the prefix that stands for it, delimiter
  * included, when the delimiter follows the asked prefix in it. */
 bool proto_list_fold(const proto_list_opts_t *opts, view_t name,
