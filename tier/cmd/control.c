@@ -134,12 +134,25 @@ post_flush(daemon_t *d, conn_t *conn)
 {
     view_t account = param(conn, "account");
     view_t container = param(conn, "container");
+    config_t *config = daemon_config(d);
     uint64_t timeout_s = 0, upto = 0, lowest = 0;
     store_reader_t *reader;
     int64_t end;
     tier_rc_t rc;
 
+    if (container.len != 0 && account.len == 0 && config != NULL
+        && config->policy.naccounts == 1)
+    {
+        account = config->policy.accounts[0].name;
+    }
+
+    if (container.len != 0 && account.len == 0) {
+        config_unref(config);
+        return answer_text(conn, 400, "which account's container?");
+    }
+
     if (store_reader_open(d->store, &reader) != TIER_OK) {
+        config_unref(config);
         return answer_text(conn, 500, "the store cannot be read");
     }
 
@@ -158,6 +171,7 @@ post_flush(daemon_t *d, conn_t *conn)
     }
 
     store_reader_close(reader);
+    config_unref(config);
 
     if (rc != TIER_OK) {
         return answer_text(conn, 500, "the queue cannot be read");

@@ -184,7 +184,10 @@ maintain_main(void *data)
                          tier_rc_name(rc));
             }
 
-            evict_step(d, reader);
+            if (rc != TIER_AGAIN) { /* what was dead is gone */
+                evict_step(d, reader);
+            }
+
             next = daemon_now_ms() + (rc == TIER_AGAIN ? 0 : MAINTAIN_MS);
         }
 

@@ -30,6 +30,8 @@ typedef struct daemon_s {
     groups_t groups;
     int64_t calm_until_ms; /* the origin is throttling: nothing ahead */
     _Atomic bool stop;
+    uint64_t going_bytes; /* upkeep's: let go a moment ago */
+    int64_t going_until_ms;
     int lock_fd;
     pthread_t threads[DAEMON_WORKERS + DAEMON_STAGERS];
     unsigned nthreads;

@@ -7,6 +7,7 @@
 #define CONTAINERS_MAX 4096
 #define SCAN_AT_ONCE   1000u
 #define BATCH          64u
+#define GOING_MS       15000 /* until bytes let go are given up as stuck */
 
 typedef struct place_s {
     view_t account; /* the configuration's */
@@ -140,6 +141,8 @@ let_go(run_t *r)
     }
 
     r->d->evicted_bytes += bytes;
+    r->d->going_bytes += bytes;
+    r->d->going_until_ms = daemon_now_ms() + GOING_MS;
     tier_log(&r->d->log, TIER_LOG_INFO,
              "%llu clean bytes let go, the disk is near its limit",
              (unsigned long long) bytes);
@@ -159,7 +162,12 @@ evict_step(daemon_t *d, store_reader_t *reader)
     }
 
     if (store_stats(reader, VIEW_NULL, &st) == TIER_OK) {
-        want = sync_evict_bytes(&st, config->policy.size_bytes);
+        if (daemon_now_ms() > d->going_until_ms) {
+            d->going_bytes = 0;
+        }
+
+        want =
+            sync_evict_bytes(&st, config->policy.size_bytes, d->going_bytes);
     }
 
     r = want == 0 ? NULL : calloc(1, sizeof(*r));

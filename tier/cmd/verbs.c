@@ -385,6 +385,10 @@ operator_verb(const options_t *o, const char *verb)
 static int
 run_retry(const options_t *o)
 {
+    if (o->number != NULL && strcmp(o->number, "all") == 0) {
+        return need_daemon(ask(o, "POST", "/retry?number=all", 300), o);
+    }
+
     return operator_verb(o, "retry");
 }
 

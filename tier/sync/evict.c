@@ -4,20 +4,19 @@
 
 
 uint64_t
-sync_evict_bytes(const store_stats_t *st, uint64_t limit)
+sync_evict_bytes(const store_stats_t *st, uint64_t limit, uint64_t going)
 {
     uint64_t used = st->segment_bytes + st->journal_bytes;
     uint64_t disk = used + st->free_bytes;
     uint64_t room = limit != 0 && limit < disk ? limit : disk;
-    uint64_t live = st->dirty_bytes + st->owned_bytes + st->clean_bytes
-                  + st->uncommitted_bytes + st->reserved_bytes;
-    uint64_t high = room / 100 * 85, low = room / 100 * 75;
+    uint64_t high = room / 100 * 85, low = room / 100 * 75, want;
 
-    if (used <= high || live <= low) {
+    if (used <= high || used - low <= going) {
         return 0;
     }
 
-    return live - low < st->clean_bytes ? live - low : st->clean_bytes;
+    want = used - low - going;
+    return want < st->clean_bytes ? want : st->clean_bytes;
 }
 
 

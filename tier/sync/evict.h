@@ -9,9 +9,10 @@
  */
 
 /* How many bytes of clean bodies are to go now. limit: the store's, 0: the
- * disk's. Begins at 85 % and ends at 75 %; bytes that are dead already are
- * upkeep's to get back. */
-uint64_t sync_evict_bytes(const store_stats_t *st, uint64_t limit);
+ * disk's; going: bytes let go a moment ago, which upkeep may still get back.
+ * Begins at 85 % and ends at 75 %. */
+uint64_t sync_evict_bytes(const store_stats_t *st, uint64_t limit,
+                          uint64_t going);
 
 /* May this one go? */
 bool sync_evict_may(const store_blob_t *blob, int64_t now_ms,
