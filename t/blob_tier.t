@@ -59,7 +59,7 @@ sub puts_of { my $path = shift;
 for (['no verb'], ['unknown verb', 'frobnicate', $s], ['no store', 'status'],
     ['unknown option', 'status', $s, '--jsno'],
     ['retry without a number', 'retry', $s],
-    ['retry of a word', 'retry', $s, 'all'],
+    ['retry of a word', 'retry', $s, 'some'],
     ['skip of nothing', 'skip', $s, '0'],
     ['drop of a negative number', 'drop', $s, '--', '-1'],
     ['a timeout that is a word', 'flush', $s, '--timeout', 'soon'],
