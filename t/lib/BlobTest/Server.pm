@@ -244,10 +244,12 @@ sub reload {
         @now >= ($self->{workers} // 2) });
 }
 
-# kill -9 of the master and of every worker that it leaves behind.
+# kill -9 of the master and of all its children, cache manager included.
 sub kill_all {
     my ($self) = @_;
-    my @pids = ($self->workers);
+    my $pid = $self->{pid};
+    my @pids = split ' ',
+        $self->{t}->read_file("/proc/$pid/task/$pid/children") // '';
     CORE::kill 'KILL', $self->{pid}, @pids;
     $self->wait_exit(10);
     $self->{t}->wait_for(10, sub { !grep { -e "/proc/$_/exe"
