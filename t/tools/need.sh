@@ -7,7 +7,7 @@
 # missing and stops.  Installing nginx never starts a server: a temporary
 # policy-rc.d forbids it, unless the machine has a policy of its own.  With CI
 # in the environment the machine is taken for one that is thrown away: dpkg
-# does not wait for the disk after every file, which halves the time.
+# does not wait for the disk after every file.
 set -eu
 
 # curl: make run prints commands with it
