@@ -4,35 +4,53 @@
 /*
  * The durable form of properties. Blob:
  *
- *     0  u8   layout, 1
+ *     0  u8   layout, 2
  *     1  u8   blob_type_t
  *     2  u8   access_tier_t
- *     3  u8   flags: 1 has_md5
+ *     3  u8   flags: 1 has_md5, 2 sealed
  *     4  u32  committed_blocks
  *     8  u64  content_length
  *    16  i64  creation_time_s
  *    24  i64  last_modified_s
  *    32  i64  tier_change_time_s
  *    40  16   md5, zeros without the flag
- *    56       etag, content_type, content_encoding, content_language,
- *             content_disposition, cache_control, metadata, tags
+ *    56  32   lease
+ *    88  u32  tag_count
+ *    92  u8   copy_status_t
+ *    93  u24  0
+ *    96  i64  copy_completion_time_s
+ *   104  u64  copy_done
+ *   112  u64  copy_total
+ *   120       etag, content_type, content_encoding, content_language,
+ *             content_disposition, cache_control, metadata, tags, copy_id,
+ *             copy_source, copy_status_text, archive_status, version_id
  *
  * Container:
  *
- *     0  u8   layout, 1
+ *     0  u8   layout, 2
  *     1  u8   public_access
  *     2  u16  0
  *     4  u32  0
  *     8  i64  last_modified_s
- *    16       etag, metadata, acl
+ *    16  32   lease
+ *    48       etag, metadata, acl
+ *
+ * Lease:
+ *
+ *     0  u8   lease_state_t
+ *     1  u24  0
+ *     4  i32  duration_s
+ *     8  i64  ends_ms
+ *    16  16   id
  *
  * A string is its length as u32 and its bytes; an absent one has the length
  * 0xFFFFFFFF.
  */
-#define LAYOUT            1
-#define BLOB_FIXED        56
-#define CONTAINER_FIXED   16
+#define LAYOUT            2
+#define BLOB_FIXED        120
+#define CONTAINER_FIXED   48
 #define FLAG_HAS_MD5      1
+#define FLAG_SEALED       2
 #define LEN_ABSENT        0xFFFFFFFFu
 #define PAIR_HEAD         4
 #define PUBLIC_ACCESS_MAX 2
@@ -135,6 +153,29 @@ string_get(view_t in, size_t *pos, view_t *ret)
 }
 
 
+static void
+lease_put(writer_t *w, const lease_t *lease)
+{
+    writer_put_le32(w, (uint32_t) lease->state);
+    writer_put_le32(w, (uint32_t) lease->duration_s);
+    writer_put_le64(w, (uint64_t) lease->ends_ms);
+    writer_put(w, view_of(lease->id, sizeof(lease->id)));
+}
+
+
+static bool
+lease_get(const uint8_t *p, lease_t *ret)
+{
+    uint32_t state = le32_get(p);
+
+    ret->state = (lease_state_t) state;
+    ret->duration_s = (int32_t) le32_get(p + 4);
+    ret->ends_ms = (int64_t) le64_get(p + 8);
+    memcpy(ret->id, p + 16, sizeof(ret->id));
+    return state <= LEASE_EXPIRED;
+}
+
+
 void
 blob_props_encode(writer_t *w, const blob_props_t *props)
 {
@@ -143,7 +184,8 @@ blob_props_encode(writer_t *w, const blob_props_t *props)
     writer_putc(w, LAYOUT);
     writer_putc(w, (uint8_t) props->type);
     writer_putc(w, (uint8_t) props->tier);
-    writer_putc(w, props->has_md5 ? FLAG_HAS_MD5 : 0);
+    writer_putc(w, (uint8_t) ((props->has_md5 ? FLAG_HAS_MD5 : 0)
+                              | (props->sealed ? FLAG_SEALED : 0)));
     writer_put_le32(w, props->committed_blocks);
     writer_put_le64(w, props->content_length);
     writer_put_le64(w, (uint64_t) props->creation_time_s);
@@ -151,6 +193,12 @@ blob_props_encode(writer_t *w, const blob_props_t *props)
     writer_put_le64(w, (uint64_t) props->tier_change_time_s);
     writer_put(
         w, view_of(props->has_md5 ? props->md5 : no_md5, sizeof(props->md5)));
+    lease_put(w, &props->lease);
+    writer_put_le32(w, props->tag_count);
+    writer_put_le32(w, (uint32_t) props->copy_status);
+    writer_put_le64(w, (uint64_t) props->copy_completion_time_s);
+    writer_put_le64(w, props->copy_done);
+    writer_put_le64(w, props->copy_total);
 
     string_put(w, props->etag);
     string_put(w, props->content_type);
@@ -160,6 +208,11 @@ blob_props_encode(writer_t *w, const blob_props_t *props)
     string_put(w, props->cache_control);
     string_put(w, props->metadata);
     string_put(w, props->tags);
+    string_put(w, props->copy_id);
+    string_put(w, props->copy_source);
+    string_put(w, props->copy_status_text);
+    string_put(w, props->archive_status);
+    string_put(w, props->version_id);
 }
 
 
@@ -171,7 +224,8 @@ blob_props_decode(view_t in, blob_props_t *ret)
     size_t pos = BLOB_FIXED;
 
     if (in.len < BLOB_FIXED || p[0] != LAYOUT || p[1] > BLOB_APPEND
-        || p[2] > TIER_ARCHIVE || (p[3] & ~FLAG_HAS_MD5) != 0)
+        || p[2] > TIER_ARCHIVE || (p[3] & ~(FLAG_HAS_MD5 | FLAG_SEALED)) != 0
+        || !lease_get(p + 56, &props.lease) || le32_get(p + 92) > COPY_FAILED)
     {
         return TIER_EINVAL;
     }
@@ -185,6 +239,12 @@ blob_props_decode(view_t in, blob_props_t *ret)
     props.last_modified_s = (int64_t) le64_get(p + 24);
     props.tier_change_time_s = (int64_t) le64_get(p + 32);
     memcpy(props.md5, p + 40, sizeof(props.md5));
+    props.sealed = (p[3] & FLAG_SEALED) != 0;
+    props.tag_count = le32_get(p + 88);
+    props.copy_status = (copy_status_t) le32_get(p + 92);
+    props.copy_completion_time_s = (int64_t) le64_get(p + 96);
+    props.copy_done = le64_get(p + 104);
+    props.copy_total = le64_get(p + 112);
 
     if (!string_get(in, &pos, &props.etag)
         || !string_get(in, &pos, &props.content_type)
@@ -193,7 +253,12 @@ blob_props_decode(view_t in, blob_props_t *ret)
         || !string_get(in, &pos, &props.content_disposition)
         || !string_get(in, &pos, &props.cache_control)
         || !string_get(in, &pos, &props.metadata)
-        || !string_get(in, &pos, &props.tags) || pos != in.len)
+        || !string_get(in, &pos, &props.tags)
+        || !string_get(in, &pos, &props.copy_id)
+        || !string_get(in, &pos, &props.copy_source)
+        || !string_get(in, &pos, &props.copy_status_text)
+        || !string_get(in, &pos, &props.archive_status)
+        || !string_get(in, &pos, &props.version_id) || pos != in.len)
     {
         return TIER_EINVAL;
     }
@@ -211,6 +276,7 @@ container_props_encode(writer_t *w, const container_props_t *props)
     writer_put_le16(w, 0);
     writer_put_le32(w, 0);
     writer_put_le64(w, (uint64_t) props->last_modified_s);
+    lease_put(w, &props->lease);
 
     string_put(w, props->etag);
     string_put(w, props->metadata);
@@ -226,7 +292,8 @@ container_props_decode(view_t in, container_props_t *ret)
     size_t pos = CONTAINER_FIXED;
 
     if (in.len < CONTAINER_FIXED || p[0] != LAYOUT || p[1] > PUBLIC_ACCESS_MAX
-        || le16_get(p + 2) != 0 || le32_get(p + 4) != 0)
+        || le16_get(p + 2) != 0 || le32_get(p + 4) != 0
+        || !lease_get(p + 16, &props.lease))
     {
         return TIER_EINVAL;
     }

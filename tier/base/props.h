@@ -1,6 +1,7 @@
 #ifndef BASE_PROPS_H
 #define BASE_PROPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/rc.h"
@@ -22,6 +23,33 @@ typedef enum {
     TIER_ARCHIVE
 } access_tier_t;
 
+/* A lease as it was last set; time alone moves it on (proto/lease.h). */
+typedef enum {
+    LEASE_NONE = 0, /* never leased, or released */
+    LEASE_LEASED,
+    LEASE_BREAKING,
+    LEASE_BROKEN,
+    LEASE_EXPIRED /* only ever heard of from an origin */
+} lease_state_t;
+
+#define LEASE_ID_LEN   16
+#define LEASE_INFINITE (-1)
+
+typedef struct lease_s {
+    lease_state_t state;
+    int32_t duration_s; /* LEASE_INFINITE, or seconds of the acquire */
+    int64_t ends_ms;    /* Unix; LEASED: expiry, BREAKING: end of the break */
+    uint8_t id[LEASE_ID_LEN]; /* the GUID's digits; zeros: not ours to know */
+} lease_t;
+
+typedef enum {
+    COPY_NONE = 0, /* never the destination of a copy, or written since */
+    COPY_PENDING,
+    COPY_SUCCESS,
+    COPY_ABORTED,
+    COPY_FAILED
+} copy_status_t;
+
 typedef struct blob_props_s {
     uint64_t content_length;
     int64_t creation_time_s; /* Unix seconds */
@@ -31,6 +59,8 @@ typedef struct blob_props_s {
     access_tier_t tier;
     int64_t tier_change_time_s; /* 0: never set */
     uint32_t committed_blocks;  /* append blobs */
+    uint32_t tag_count;         /* as an origin says; else count `tags` */
+    bool sealed;                /* append blobs */
     bool has_md5;
     uint8_t md5[16];
     view_t content_type;
@@ -40,6 +70,16 @@ typedef struct blob_props_s {
     view_t cache_control;
     view_t metadata; /* packed pairs, see props_meta_* ; order as set */
     view_t tags;     /* packed pairs */
+    lease_t lease;   /* kept by the store across writes */
+    copy_status_t copy_status; /* the last copy onto this blob */
+    int64_t copy_completion_time_s;
+    uint64_t copy_done; /* bytes, of copy_total */
+    uint64_t copy_total;
+    view_t copy_id;
+    view_t copy_source; /* without its query's secrets */
+    view_t copy_status_text;
+    view_t archive_status; /* rehydrate-pending-to-...; or null */
+    view_t version_id;     /* as an origin says; or null */
 } blob_props_t;
 
 typedef struct container_props_s {
@@ -48,6 +88,7 @@ typedef struct container_props_s {
     uint8_t public_access; /* 0 private, 1 blob, 2 container */
     view_t metadata;       /* packed pairs */
     view_t acl;            /* SignedIdentifiers XML as stored, or empty */
+    lease_t lease;         /* kept by the store across changes */
 } container_props_t;
 
 /* Packed pairs: le16 name length, le16 value length, name, value; repeated.

@@ -239,6 +239,9 @@ version_put(tx_t *tx, store_change_t *c, const blob_rec_t *cur,
     blocks_drop(tx, c->account, &rec);
 
     rec.b.props = *props;
+    if (c->mode != STORE_MODE_CLEAN) {
+        rec.b.props.lease = cur->b.props.lease;
+    }
     rec.b.props.content_length = length;
     rec.b.content = content;
     rec.b.resident = resident;

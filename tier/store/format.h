@@ -8,7 +8,7 @@
  * keys, which are big-endian so that memcmp orders them. Files and records
  * carry a CRC-64/NVME; those of records start from the file's salt.
  *
- *   STORE/format       text: "blob-edge-store 1", then "uuid HEX"
+ *   STORE/format       text: "blob-edge-store 2", then "uuid HEX"
  *   STORE/lock         flock while somebody opens; text: host and boot
  *   STORE/index/       LMDB, and `mark`: which boot and inode may be trusted
  *   STORE/journal/     ID.journal    header, records, nothing after the last
@@ -28,7 +28,7 @@
  * nothing. OP_BODY carries the bytes of small bodies, which extents point at.
  * The last op of each record puts META "s": where the journal then ends.
  */
-#define FORMAT_VERSION   1
+#define FORMAT_VERSION   2
 #define FORMAT_TEXT      "blob-edge-store"
 
 #define JOURNAL_MAGIC    0x315f4c4e524a4542ull /* "BEJRNL_1" */

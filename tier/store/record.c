@@ -154,6 +154,7 @@ blob_encode(writer_t *w, const blob_rec_t *rec)
     writer_put_le64(w, b->content);
     writer_put_le64(w, b->etag);
     writer_put_le64(w, rec->block_set);
+    writer_put_le64(w, b->snapshots);
     put_i64(w, b->origin_last_modified_s);
     put_i64(w, b->checked_at_ms);
     put_i64(w, b->fence_expires_ms);
@@ -187,6 +188,7 @@ blob_decode(view_t in, char etag_buf[ETAG_TEXT_MAX], blob_rec_t *ret)
     b->content = dec_u64(&d);
     b->etag = dec_u64(&d);
     ret->block_set = dec_u64(&d);
+    b->snapshots = dec_u64(&d);
     b->origin_last_modified_s = (int64_t) dec_u64(&d);
     b->checked_at_ms = (int64_t) dec_u64(&d);
     b->fence_expires_ms = (int64_t) dec_u64(&d);

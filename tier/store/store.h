@@ -108,10 +108,11 @@ typedef struct store_blob_s {
     uint64_t seen;   /* wait for it before answering */
     uint64_t queued; /* highest number still queued for this name; 0 none */
     store_state_t state;
-    bool resident;    /* every byte of it is in local extents */
-    bool uncommitted; /* the name has uncommitted blocks */
-    uint64_t content; /* 0: empty or not resident */
-    uint64_t etag;    /* props.etag is its text, 0x... */
+    bool resident;      /* every byte of it is in local extents */
+    bool uncommitted;   /* the name has uncommitted blocks */
+    uint64_t content;   /* 0: empty or not resident */
+    uint64_t snapshots; /* 0: it has none; else a handle for the store */
+    uint64_t etag;      /* props.etag is its text, 0x... */
     blob_props_t props;
     view_t origin_etag; /* of this same content; empty when not clean */
     int64_t origin_last_modified_s;

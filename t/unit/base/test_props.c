@@ -24,6 +24,18 @@ sample(void)
         .cache_control = VIEW("no-cache"),
         .metadata = VIEW("\x01\x00\x02\x00kvv"),
         .tags = VIEW_NULL,
+        .tag_count = 3,
+        .sealed = true,
+        .lease = { LEASE_LEASED, LEASE_INFINITE, 1700000003000, { 9, 8 } },
+        .copy_status = COPY_SUCCESS,
+        .copy_completion_time_s = 1700000004,
+        .copy_done = 5,
+        .copy_total = 6,
+        .copy_id = VIEW("id"),
+        .copy_source = VIEW("https://a/b/c"),
+        .copy_status_text = VIEW_NULL,
+        .archive_status = VIEW("rehydrate-pending-to-hot"),
+        .version_id = VIEW("2026-01-01T00:00:00.0000000Z"),
     };
 }
 
@@ -109,6 +121,18 @@ blob_round_trip(void **state)
     assert_view(out.cache_control, "no-cache");
     assert_true(view_eq(out.metadata, in.metadata));
     assert_view(out.tags, NULL);
+    assert_int_equal(out.tag_count, 3);
+    assert_true(out.sealed);
+    assert_memory_equal(&out.lease, &in.lease, sizeof(in.lease));
+    assert_int_equal(out.copy_status, COPY_SUCCESS);
+    assert_int_equal(out.copy_completion_time_s, in.copy_completion_time_s);
+    assert_int_equal(out.copy_done, 5);
+    assert_int_equal(out.copy_total, 6);
+    assert_view(out.copy_id, "id");
+    assert_view(out.copy_source, "https://a/b/c");
+    assert_view(out.copy_status_text, NULL);
+    assert_view(out.archive_status, "rehydrate-pending-to-hot");
+    assert_view(out.version_id, "2026-01-01T00:00:00.0000000Z");
 }
 
 
@@ -116,30 +140,44 @@ blob_round_trip(void **state)
 static void
 blob_bytes(void **state)
 {
-    static const uint8_t want[] = {
-        1,   0,   1,   0,   0,   0,   0,   0,   5,   0,
-        0,   0,   0,   0,   0,   0, /* ..length */
-        1,   0,   0,   0,   0,   0,   0,   0,   2,   0,
-        0,   0,   0,   0,   0,   0, /* created, lm */
-        0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
-        0,   0,   0,   0,   0,   0, /* tier time, md5 */
-        0,   0,   0,   0,   0,   0,   0,   0,   3,   0,
-        0,   0,   '0', 'x', '1', /* etag */
-        1,   0,   0,   0,   't', 255, 255, 255, 255, 255,
-        255, 255, 255, 0,   0,   0,   0,   255, 255, 255,
-        255, 255, 255, 255, 255, 255, 255, 255, 255
+    static const uint8_t head[] = {
+        2, 0, 1, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, /* ..length */
+        1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, /* created, lm */
     };
+    static const uint8_t tail[] = {
+        1,   0,   0,   0,   255, 255, 255, 255, 60,  0,   0,   0,
+        0,   0,   0,   0, /* lease */
+        7,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+        0,   0,   0,   0, /* its id */
+        4,   0,   0,   0,   2,   0,   0,   0,   6,   0,   0,   0,
+        0,   0,   0,   0, /* tag count, copy */
+        0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+        0,   0,   0,   0,   3,   0,   0,   0,   '0', 'x', '1', /* etag */
+        1,   0,   0,   0,   't', 255, 255, 255, 255, 255, 255, 255,
+        255, 0,   0,   0,   0,   255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, /* tags */
+        2,   0,   0,   0,   'i', 'd', 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255
+    };
+    uint8_t want[sizeof(head) + 24 + sizeof(tail)] = { 0 };
     blob_props_t p = { .content_length = 5,
                        .creation_time_s = 1,
                        .last_modified_s = 2,
                        .tier = TIER_HOT,
                        .etag = VIEW("0x1"),
                        .content_type = VIEW("t"),
-                       .content_disposition = VIEW("") };
+                       .content_disposition = VIEW(""),
+                       .lease = { LEASE_LEASED, LEASE_INFINITE, 60, { 7 } },
+                       .tag_count = 4,
+                       .copy_status = COPY_SUCCESS,
+                       .copy_completion_time_s = 6,
+                       .copy_id = VIEW("id") };
     uint8_t buf[256];
     writer_t w;
 
     (void) state;
+    memcpy(want, head, sizeof(head));
+    memcpy(want + sizeof(head) + 24, tail, sizeof(tail));
     writer_init_fixed(&w, buf, sizeof(buf));
     blob_props_encode(&w, &p);
     assert_int_equal(w.len, sizeof(want));
@@ -196,7 +234,8 @@ container_round_trip(void **state)
                              .etag = VIEW("0x1"),
                              .public_access = 2,
                              .metadata = VIEW_NULL,
-                             .acl = VIEW("<SignedIdentifiers/>") },
+                             .acl = VIEW("<SignedIdentifiers/>"),
+                             .lease = { LEASE_BREAKING, 15, 5, { 1 } } },
                       out;
 
     (void) state;
@@ -208,6 +247,7 @@ container_round_trip(void **state)
     assert_view(out.etag, "0x1");
     assert_view(out.metadata, NULL);
     assert_view(out.acl, "<SignedIdentifiers/>");
+    assert_memory_equal(&out.lease, &in.lease, sizeof(in.lease));
 
     for (size_t len = 0; len < w.len; len++) {
         assert_int_equal(container_props_decode(view_of(buf, len), &out),
