@@ -37,6 +37,9 @@ static const view_t header_names[PROTO_HDR_COUNT] = {
     NAME(X_MS_CONTENT_CRC64, "x-ms-content-crc64"),
     NAME(X_MS_COPY_ACTION, "x-ms-copy-action"),
     NAME(X_MS_COPY_SOURCE, "x-ms-copy-source"),
+    NAME(X_MS_COPY_SOURCE_AUTHORIZATION, "x-ms-copy-source-authorization"),
+    NAME(X_MS_COPY_SOURCE_BLOB_PROPERTIES, "x-ms-copy-source-blob-properties"),
+    NAME(X_MS_COPY_SOURCE_TAG_OPTION, "x-ms-copy-source-tag-option"),
     NAME(X_MS_DATE, "x-ms-date"),
     NAME(X_MS_DELETE_SNAPSHOTS, "x-ms-delete-snapshots"),
     NAME(X_MS_ENCRYPTION_ALGORITHM, "x-ms-encryption-algorithm"),
@@ -53,6 +56,13 @@ static const view_t header_names[PROTO_HDR_COUNT] = {
     NAME(X_MS_RANGE_GET_CONTENT_CRC64, "x-ms-range-get-content-crc64"),
     NAME(X_MS_RANGE_GET_CONTENT_MD5, "x-ms-range-get-content-md5"),
     NAME(X_MS_REQUIRES_SYNC, "x-ms-requires-sync"),
+    NAME(X_MS_SOURCE_CONTENT_CRC64, "x-ms-source-content-crc64"),
+    NAME(X_MS_SOURCE_CONTENT_MD5, "x-ms-source-content-md5"),
+    NAME(X_MS_SOURCE_IF_MATCH, "x-ms-source-if-match"),
+    NAME(X_MS_SOURCE_IF_MODIFIED_SINCE, "x-ms-source-if-modified-since"),
+    NAME(X_MS_SOURCE_IF_NONE_MATCH, "x-ms-source-if-none-match"),
+    NAME(X_MS_SOURCE_IF_UNMODIFIED_SINCE, "x-ms-source-if-unmodified-since"),
+    NAME(X_MS_SOURCE_RANGE, "x-ms-source-range"),
     NAME(X_MS_STRUCTURED_BODY, "x-ms-structured-body"),
     NAME(X_MS_STRUCTURED_CONTENT_LENGTH, "x-ms-structured-content-length"),
     NAME(X_MS_TAGS, "x-ms-tags"),
@@ -60,7 +70,7 @@ static const view_t header_names[PROTO_HDR_COUNT] = {
 };
 
 /* Where in header_names a name of that length may stand, plus one: a handful
- * of comparisons a header instead of 48. A test walks all names. */
+ * of comparisons a header instead of 58. A test walks all names. */
 #define NAME_LEN_MAX 35
 #define AT(id)       PROTO_HDR_##id + 1
 
@@ -78,19 +88,22 @@ static const uint8_t by_len[NAME_LEN_MAX + 1][5] = {
     [14] = { AT(CONTENT_LENGTH), AT(X_MS_BLOB_TYPE) },
     [15] = { AT(X_MS_LEGAL_HOLD), AT(X_MS_PAGE_WRITE) },
     [16] = { AT(CONTENT_ENCODING), AT(CONTENT_LANGUAGE), AT(X_MS_ACCESS_TIER), AT(X_MS_COPY_ACTION), AT(X_MS_COPY_SOURCE) },
-    [17] = { AT(IF_MODIFIED_SINCE), AT(TRANSFER_ENCODING) },
+    [17] = { AT(IF_MODIFIED_SINCE), AT(TRANSFER_ENCODING), AT(X_MS_SOURCE_RANGE) },
     [18] = { AT(X_MS_CONTENT_CRC64), AT(X_MS_REQUIRES_SYNC) },
     [19] = { AT(IF_UNMODIFIED_SINCE), AT(X_MS_ENCRYPTION_KEY) },
-    [20] = { AT(X_MS_STRUCTURED_BODY) },
+    [20] = { AT(X_MS_SOURCE_IF_MATCH), AT(X_MS_STRUCTURED_BODY) },
     [21] = { AT(X_MS_BLOB_CONTENT_MD5), AT(X_MS_DELETE_SNAPSHOTS), AT(X_MS_ENCRYPTION_SCOPE) },
     [22] = { AT(X_MS_BLOB_CONTENT_TYPE), AT(X_MS_CLIENT_REQUEST_ID) },
-    [23] = { AT(X_MS_BLOB_CACHE_CONTROL), AT(X_MS_BLOB_PUBLIC_ACCESS) },
+    [23] = { AT(X_MS_BLOB_CACHE_CONTROL), AT(X_MS_BLOB_PUBLIC_ACCESS), AT(X_MS_SOURCE_CONTENT_MD5) },
     [24] = { AT(X_MS_BLOB_CONTENT_LENGTH) },
-    [25] = { AT(X_MS_ENCRYPTION_ALGORITHM) },
+    [25] = { AT(X_MS_ENCRYPTION_ALGORITHM), AT(X_MS_SOURCE_CONTENT_CRC64), AT(X_MS_SOURCE_IF_NONE_MATCH) },
     [26] = { AT(X_MS_BLOB_CONTENT_ENCODING), AT(X_MS_BLOB_CONTENT_LANGUAGE), AT(X_MS_RANGE_GET_CONTENT_MD5) },
+    [27] = { AT(X_MS_COPY_SOURCE_TAG_OPTION) },
     [28] = { AT(X_MS_RANGE_GET_CONTENT_CRC64) },
-    [29] = { AT(X_MS_BLOB_CONTENT_DISPOSITION), AT(X_MS_IMMUTABILITY_POLICY_MODE) },
-    [30] = { AT(X_MS_STRUCTURED_CONTENT_LENGTH) },
+    [29] = { AT(X_MS_BLOB_CONTENT_DISPOSITION), AT(X_MS_IMMUTABILITY_POLICY_MODE), AT(X_MS_SOURCE_IF_MODIFIED_SINCE) },
+    [30] = { AT(X_MS_COPY_SOURCE_AUTHORIZATION), AT(X_MS_STRUCTURED_CONTENT_LENGTH) },
+    [31] = { AT(X_MS_SOURCE_IF_UNMODIFIED_SINCE) },
+    [32] = { AT(X_MS_COPY_SOURCE_BLOB_PROPERTIES) },
     [35] = { AT(X_MS_IMMUTABILITY_POLICY_UNTIL_DATE) },
 };
 /* clang-format on */
