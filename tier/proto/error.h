@@ -32,6 +32,11 @@
     X(CONTAINER_NOT_FOUND, "ContainerNotFound", 404, 0, "The specified container does not exist.") \
     X(BLOB_NOT_FOUND, "BlobNotFound", 404, 0, "The specified blob does not exist.") \
     X(CANNOT_VERIFY_COPY_SOURCE, "CannotVerifyCopySource", 404, 0, "Could not verify the copy source within the specified time.") \
+    X(COPY_SOURCE_UNAUTHORIZED, "CannotVerifyCopySource", 401, 0, "Server failed to authenticate the request for the copy source.") \
+    X(COPY_SOURCE_FORBIDDEN, "CannotVerifyCopySource", 403, 0, "This request is not authorized to read the copy source.") \
+    X(COPY_SOURCE_CONFLICT, "CannotVerifyCopySource", 409, 0, "The copy source is in a state in which it cannot be read.") \
+    X(COPY_SOURCE_FAILED, "CannotVerifyCopySource", 500, 1, "Could not verify the copy source within the specified time.") \
+    X(COPY_SOURCE_BUSY, "CannotVerifyCopySource", 503, 1, "The copy source is currently unable to receive requests.") \
     X(CONTAINER_ALREADY_EXISTS, "ContainerAlreadyExists", 409, 0, "The specified container already exists.") \
     X(CONTAINER_BEING_DELETED, "ContainerBeingDeleted", 409, 1, "The specified container is being deleted. Try operation later.") \
     X(BLOB_ALREADY_EXISTS, "BlobAlreadyExists", 409, 0, "The specified blob already exists.") \

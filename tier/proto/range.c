@@ -55,6 +55,21 @@ parse_spec(view_t v, range_spec_t *ret)
 }
 
 
+bool
+proto_range_parse(view_t v, uint64_t *ret_first, uint64_t *ret_last)
+{
+    range_spec_t spec;
+
+    if (!parse_spec(v, &spec)) {
+        return false;
+    }
+
+    *ret_first = spec.first;
+    *ret_last = spec.last;
+    return true;
+}
+
+
 static proto_err_t
 check_digests(const proto_headers_t *h, const proto_range_t *range,
               proto_fault_t *fault)

@@ -20,4 +20,8 @@ typedef struct proto_range_s {
 proto_err_t proto_range_get(const proto_headers_t *headers, uint64_t size,
                             proto_range_t *ret, proto_fault_t *fault);
 
+/* The header's value alone, inclusive; *ret_last is UINT64_MAX for an open
+ * end. false: not a range that is offered. */
+bool proto_range_parse(view_t v, uint64_t *ret_first, uint64_t *ret_last);
+
 #endif

@@ -193,8 +193,8 @@ host_name(view_t host)
 
 /* What SDKs take for path style (blob-api 4.6): IP literals and the names
  * that emulators go by. */
-static bool
-host_is_path_style(view_t host)
+bool
+proto_uri_host_is_path(view_t host)
 {
     view_t name = host_name(host);
     bool digits = name.len != 0;
@@ -255,7 +255,7 @@ parse_account(proto_uri_t *u, view_t host, const proto_uri_opts_t *opts,
     proto_uri_style_t style = opts->style;
 
     if (style == PROTO_URI_AUTO) {
-        style = host_is_path_style(host) ? PROTO_URI_PATH : PROTO_URI_HOST;
+        style = proto_uri_host_is_path(host) ? PROTO_URI_PATH : PROTO_URI_HOST;
     }
 
     u->path_style = style == PROTO_URI_PATH;

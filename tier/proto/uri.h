@@ -95,6 +95,9 @@ bool proto_uri_decode(view_t raw, bool plus_is_space, writer_t *scratch,
 /* Percent-encodes all but unreserved characters and, if told, `/`. */
 void proto_uri_encode(writer_t *w, view_t v, bool keep_slash);
 
+/* What PROTO_URI_AUTO takes such a Host for. */
+bool proto_uri_host_is_path(view_t host);
+
 /* `name` is a valid container name, $root, $web, $logs or
  * $blobchangefeed. */
 proto_err_t proto_container_name_check(view_t name, proto_fault_t *fault);
