@@ -78,6 +78,7 @@ void
 blob_version_drop(tx_t *tx, blob_rec_t *rec)
 {
     content_ref(tx, rec->b.content, -1, 0);
+    snapshots_drop(tx, rec);
     version_clear(rec);
 }
 
@@ -89,7 +90,7 @@ fenced(const tx_t *tx, const store_change_t *c, const blob_rec_t *cur)
 }
 
 /* What every change of a blob asks first. */
-static bool
+bool
 change_open(tx_t *tx, store_change_t *c, blob_rec_t *cur)
 {
     store_container_t container;
@@ -112,7 +113,7 @@ change_open(tx_t *tx, store_change_t *c, blob_rec_t *cur)
     return true;
 }
 
-static bool
+bool
 change_check(store_change_t *c, const blob_rec_t *cur)
 {
     int verdict;
@@ -138,7 +139,7 @@ change_may_be_clean(store_change_t *c, const blob_rec_t *cur)
     return true;
 }
 
-static void
+void
 change_close(tx_t *tx, store_change_t *c, const blob_rec_t *before,
              blob_rec_t *rec)
 {
@@ -205,7 +206,7 @@ set_side(tx_t *tx, store_change_t *c, const blob_rec_t *cur, blob_rec_t *rec)
 }
 
 /* An origin's own ETag and times are kept where they can be. */
-static void
+void
 set_stamp(tx_t *tx, const store_change_t *c, const blob_props_t *given,
           blob_rec_t *rec)
 {
@@ -430,12 +431,26 @@ apply_delete(tx_t *tx, store_change_t *c)
         return;
     }
     /* a name of uncommitted blocks alone: they go, nothing is carried */
-    if (!store_blob_visible(&cur.b) && !blind && cur.block_set == 0) {
+    if (!store_blob_visible(&cur.b)
+        && ((!blind && cur.block_set == 0)
+            || (c->flags & STORE_ONLY_SNAPSHOTS)))
+    {
         change_fail(c, TIER_NOT_FOUND, STORE_V_NO_BLOB);
+        return;
+    }
+    if (cur.b.snapshots != 0
+        && !(c->flags & (STORE_WITH_SNAPSHOTS | STORE_ONLY_SNAPSHOTS)))
+    {
+        change_fail(c, TIER_REFUSED, STORE_V_SNAPSHOTS);
         return;
     }
     (void) tx_number(tx);
     rec = cur;
+    if (c->flags & STORE_ONLY_SNAPSHOTS) {
+        snapshots_drop(tx, &rec);
+        change_close(tx, c, &cur, &rec);
+        return;
+    }
     blocks_drop(tx, c->account, &rec);
     if (c->mode == STORE_MODE_DIRTY
         && (store_blob_visible(&cur.b)
@@ -534,6 +549,10 @@ apply_blob(tx_t *tx, store_change_t *c)
     case STORE_FENCE_SET:
     case STORE_FENCE_CLEAR:
         apply_fence(tx, c);
+        break;
+    case STORE_SNAPSHOT_CREATE:
+    case STORE_SNAPSHOT_DELETE:
+        apply_snapshot(tx, c);
         break;
     default:
         apply_let_go(tx, c);

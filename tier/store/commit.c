@@ -45,7 +45,8 @@ change_makes_room(const store_change_t *c)
 {
     return c->kind >= STORE_WB_DONE || c->kind == STORE_BLOB_DELETE
         || c->kind == STORE_CONTAINER_DELETE || c->kind == STORE_BLOB_FORGET
-        || c->kind == STORE_BLOB_EVICT || c->kind == STORE_FENCE_CLEAR;
+        || c->kind == STORE_BLOB_EVICT || c->kind == STORE_FENCE_CLEAR
+        || c->kind == STORE_SNAPSHOT_DELETE;
 }
 
 static void

@@ -109,13 +109,15 @@ enum { OP_PUT = 1, OP_DEL = 2, OP_DEL_PREFIX = 3, OP_BODY = 4 };
  *   QGROUP     account 0 container 0 number         (1 byte)
  *   ACCOUNT    account, or 00 for all               counters
  *   PURGE      incarnation                          account
+ *   SNAPSHOT   set time                             blob record
  *
  * `node` is the container's incarnation at the top. Names keep their order at
  * any length: those of up to 480 bytes are a key as they are; longer ones
  * share an entry for their first 480 bytes (its key is one byte longer than
  * any name's, which is what tells it apart, and sorts behind the name of
  * exactly these bytes) that names the node where the rest is looked up.
- * Contents, sets, nodes and incarnations are numbered from one counter.
+ * Contents, sets, nodes and incarnations are numbered from one counter. The
+ * time of a snapshot is in ticks of 100 ns since the year 1, as ETags are.
  */
 typedef enum {
     T_META = 0,
@@ -129,6 +131,7 @@ typedef enum {
     T_QGROUP,
     T_ACCOUNT,
     T_PURGE,
+    T_SNAPSHOT,
     T_MAX
 } table_t;
 

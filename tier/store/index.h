@@ -16,7 +16,7 @@
 typedef struct index_s index_t;
 typedef struct index_txn_s index_txn_t;
 
-#define INDEX_TABLES_MAX 12
+#define INDEX_TABLES_MAX 16
 
 typedef struct index_opts_s {
     unsigned tables;

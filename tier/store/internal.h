@@ -413,9 +413,30 @@ bool blob_load(tx_t *tx, uint64_t incarnation, view_t name, blob_rec_t *ret);
 /* Puts it, or deletes it when nothing is left to say. */
 void blob_store(tx_t *tx, view_t account, uint64_t incarnation, view_t name,
                 const blob_rec_t *before, blob_rec_t *rec);
-/* Its content loses a reference; blocks, fence and queue stay. */
+/* Its content loses a reference and its snapshots go; blocks, fence and queue
+ * stay. */
 void blob_version_drop(tx_t *tx, blob_rec_t *rec);
 void apply_blob(tx_t *tx, store_change_t *c);
+
+/* What every change of a blob asks first; false: c->rc, or tx->rc. */
+bool change_open(tx_t *tx, store_change_t *c, blob_rec_t *cur);
+bool change_check(store_change_t *c, const blob_rec_t *cur);
+/* Results, and the record into the index. */
+void change_close(tx_t *tx, store_change_t *c, const blob_rec_t *before,
+                  blob_rec_t *rec);
+/* A new ETag and Last-Modified; an origin's own where they can be kept. */
+void set_stamp(tx_t *tx, const store_change_t *c, const blob_props_t *given,
+               blob_rec_t *rec);
+
+/* ---- snapshots.c ------------------------------------------------------ */
+
+#define SNAPSHOT_KEY_LEN 16
+
+view_t snapshot_key(uint8_t buf[SNAPSHOT_KEY_LEN], uint64_t set,
+                    uint64_t time);
+/* All of a record's: none afterwards. */
+void snapshots_drop(tx_t *tx, blob_rec_t *rec);
+void apply_snapshot(tx_t *tx, store_change_t *c);
 
 bool container_load(tx_t *tx, view_t account, view_t container,
                     store_container_t *ret);

@@ -143,6 +143,54 @@ store_blob_get(store_reader_t *reader, uint64_t incarnation, view_t name,
     return rc;
 }
 
+static tier_rc_t
+snapshot_read(index_txn_t *txn, uint64_t incarnation, view_t name,
+              uint64_t time, writer_t *scratch, blob_rec_t *ret)
+{
+    uint8_t buf[SNAPSHOT_KEY_LEN];
+    char etag_buf[ETAG_TEXT_MAX], *etag = NULL;
+    blob_rec_t base;
+    index_key_t k;
+    view_t v;
+    tier_rc_t rc = name_find(txn, incarnation, name, &k);
+
+    rc = rc ? rc : index_get(txn, T_BLOB, key_view(&k), &v);
+    rc = rc ? rc : blob_decode(v, etag_buf, &base);
+    if (rc == TIER_OK && base.b.snapshots == 0) {
+        rc = TIER_NOT_FOUND;
+    }
+    rc = rc ? rc
+            : index_get(txn, T_SNAPSHOT,
+                        snapshot_key(buf, base.b.snapshots, time), &v);
+    rc = rc ? rc : copy_out(scratch, v, &etag, &v);
+    rc = rc ? rc : blob_decode(v, etag, ret);
+    if (rc == TIER_OK) {
+        ret->b.snapshot = time;
+    }
+    return rc;
+}
+
+tier_rc_t
+store_snapshot_get(store_reader_t *reader, uint64_t incarnation, view_t name,
+                   uint64_t time, writer_t *scratch, store_blob_t *ret)
+{
+    blob_rec_t rec;
+    tier_rc_t rc = index_renew(reader->txn);
+
+    if (rc != TIER_OK) {
+        return rc;
+    }
+    rc = snapshot_read(reader->txn, incarnation, name, time, scratch, &rec);
+    if (rc == TIER_OK) {
+        *ret = rec.b;
+    } else if (rc == TIER_NOT_FOUND) {
+        memset(ret, 0, sizeof(*ret));
+        ret->seen = last_number(reader->txn);
+    }
+    index_reset(reader->txn);
+    return rc;
+}
+
 /* ---- contents and blocks ---------------------------------------------- */
 
 typedef struct extents_s {
@@ -282,6 +330,10 @@ scan_start(const store_scan_t *scan, uint8_t *buf, size_t cap, size_t *ret_len)
     if (len > 0) {
         memcpy(buf, at.ptr, len);
     }
+    if (from && scan->snapshots && scan->snapshot != 0) {
+        *ret_len = len; /* the rest of this very name first */
+        return true;
+    }
     if (from) {
         if (!scan->from_prefix) {
             if (len < cap) {
@@ -301,15 +353,78 @@ scan_start(const store_scan_t *scan, uint8_t *buf, size_t cap, size_t *ret_len)
     return true;
 }
 
+typedef struct blob_scan_s {
+    index_txn_t *txn;
+    const store_scan_t *scan;
+    store_blob_fn fn;
+    void *ctx;
+    unsigned n;
+} blob_scan_t;
+
+/* 0 goes on. */
+static int
+blob_scan_one(blob_scan_t *s, view_t name, const store_blob_t *blob)
+{
+    if (s->scan->limit != 0 && s->n++ == s->scan->limit) {
+        return 1;
+    }
+    return s->fn(s->ctx, name, blob);
+}
+
+/* A base's snapshots after `after`, oldest first. TIER_END: fn ended it. */
+static tier_rc_t
+blob_scan_snapshots(blob_scan_t *s, view_t name, uint64_t set, uint64_t after)
+{
+    uint8_t buf[SNAPSHOT_KEY_LEN], set_buf[8];
+    char etag[ETAG_TEXT_MAX];
+    view_t prefix = id_key(set_buf, set), k, v;
+    tier_rc_t rc = index_seek(s->txn, T_SNAPSHOT,
+                              snapshot_key(buf, set, after + 1), &k, &v);
+
+    while (rc == TIER_OK && view_starts_with(k, prefix)) {
+        blob_rec_t rec;
+
+        rc = blob_decode(v, etag, &rec);
+        if (rc != TIER_OK) {
+            return rc;
+        }
+        rec.b.snapshot = be64_get(k.ptr + 8);
+        if (blob_scan_one(s, name, &rec.b) != 0) {
+            return TIER_END;
+        }
+        rc = index_next(s->txn, T_SNAPSHOT, &k, &v);
+    }
+    return rc == TIER_NOT_FOUND ? TIER_OK : rc;
+}
+
+/* One name: its snapshots if they are asked for, then its base. */
+static tier_rc_t
+blob_scan_name(blob_scan_t *s, const name_iter_t *it)
+{
+    const store_scan_t *scan = s->scan;
+    view_t name = view_of(it->name, it->len);
+    char etag[ETAG_TEXT_MAX];
+    blob_rec_t rec;
+    tier_rc_t rc = blob_decode(it->val, etag, &rec);
+
+    if (rc == TIER_OK && scan->snapshots && rec.b.snapshots != 0) {
+        rc = blob_scan_snapshots(s, name, rec.b.snapshots,
+                                 view_eq(name, scan->from) ? scan->snapshot
+                                                           : 0);
+    }
+    if (rc == TIER_OK && blob_scan_one(s, name, &rec.b) != 0) {
+        rc = TIER_END;
+    }
+    return rc;
+}
+
 static tier_rc_t
 blob_scan(index_txn_t *txn, uint64_t incarnation, const store_scan_t *scan,
           store_blob_fn fn, void *ctx)
 {
+    blob_scan_t s = { .txn = txn, .scan = scan, .fn = fn, .ctx = ctx };
     uint8_t start[STORE_NAME_MAX + 1];
-    char etag[ETAG_TEXT_MAX];
     name_iter_t it;
-    blob_rec_t rec;
-    unsigned n = 0;
     size_t len;
     tier_rc_t rc;
 
@@ -318,20 +433,12 @@ blob_scan(index_txn_t *txn, uint64_t incarnation, const store_scan_t *scan,
     }
     rc = name_seek(&it, txn, incarnation, view_of(start, len));
     while (rc == TIER_OK) {
-        view_t name = view_of(it.name, it.len);
-
-        if (!view_starts_with(name, scan->prefix)) {
+        if (!view_starts_with(view_of(it.name, it.len), scan->prefix)) {
             return TIER_END;
         }
-        if (scan->limit != 0 && n++ == scan->limit) {
-            return TIER_OK;
-        }
-        rc = blob_decode(it.val, etag, &rec);
+        rc = blob_scan_name(&s, &it);
         if (rc != TIER_OK) {
-            return rc;
-        }
-        if (fn(ctx, name, &rec.b) != 0) {
-            return TIER_OK;
+            return rc == TIER_END ? TIER_OK : rc;
         }
         rc = name_next(&it);
     }

@@ -112,6 +112,7 @@ typedef struct store_blob_s {
     bool uncommitted;   /* the name has uncommitted blocks */
     uint64_t content;   /* 0: empty or not resident */
     uint64_t snapshots; /* 0: it has none; else a handle for the store */
+    uint64_t snapshot;  /* this is one: its time; 0: it is the base */
     uint64_t etag;      /* props.etag is its text, 0x... */
     blob_props_t props;
     view_t origin_etag; /* of this same content; empty when not clean */
@@ -151,6 +152,13 @@ TIER_MUST_CHECK tier_rc_t store_container_get(store_reader_t *reader,
 TIER_MUST_CHECK tier_rc_t store_blob_get(store_reader_t *reader,
                                          uint64_t incarnation, view_t name,
                                          writer_t *scratch, store_blob_t *ret);
+
+/* A snapshot of the name, by its time: 100 ns since the year 1, as ETags are.
+ * TIER_NOT_FOUND: there is none, or no such name; `seen` is set. */
+TIER_MUST_CHECK tier_rc_t store_snapshot_get(store_reader_t *reader,
+                                             uint64_t incarnation, view_t name,
+                                             uint64_t time, writer_t *scratch,
+                                             store_blob_t *ret);
 
 typedef enum { STORE_SEGMENT = 0, STORE_JOURNAL = 1 } store_file_kind_t;
 
@@ -209,6 +217,9 @@ typedef struct store_scan_s {
     view_t from;      /* exclusive; null: from the first */
     bool from_prefix; /* skip every name that starts with `from` too */
     unsigned limit;   /* calls of fn; 0: none. Split long scans */
+
+    bool snapshots;    /* a name's snapshots, oldest first, before its base */
+    uint64_t snapshot; /* of `from`: goes on after it; 0: after its base */
 } store_scan_t;
 
 /* Names in byte order, TOMBSTONE, ALIAS and uncommitted-only (STORE_NONE)
@@ -273,6 +284,10 @@ typedef enum {
     STORE_FENCE_CLEAR, /* fence_owner */
     STORE_BLOB_FORGET, /* clean or alias: as if never heard of */
     STORE_BLOB_EVICT,  /* clean -> alias, the bytes may go; if_number */
+
+    STORE_SNAPSHOT_CREATE, /* props' metadata with STORE_SET_META; OWNED */
+    STORE_SNAPSHOT_DELETE, /* snapshot; `check` is asked about it */
+
     STORE_WB_DONE,     /* if_number, origin_etag, origin_last_modified_s */
     STORE_WB_PARK,     /* if_number, error */
     STORE_WB_RETRY,    /* if_number: parked no more */
@@ -298,6 +313,11 @@ typedef enum {
 #define STORE_SET_TAGS    0x40u
 #define STORE_SET_TIER    0x80u
 
+/* Delete of a blob that has snapshots: they go with it, or they go and it
+ * stays; else it is refused. */
+#define STORE_WITH_SNAPSHOTS 0x0100u
+#define STORE_ONLY_SNAPSHOTS 0x0200u
+
 typedef enum {
     STORE_BLOCK_LATEST = 0,
     STORE_BLOCK_COMMITTED,
@@ -322,7 +342,8 @@ typedef enum {
     STORE_V_QUEUED = -7,       /* AGAIN: not while it is in the queue */
     STORE_V_NO_ENTRY = -8,     /* NOT_FOUND: WB_* of a number not queued */
     STORE_V_NUMBER = -9,       /* REFUSED: if_number is not the record's */
-    STORE_V_STATE = -10        /* REFUSED: not in this state */
+    STORE_V_STATE = -10,       /* REFUSED: not in this state */
+    STORE_V_SNAPSHOTS = -11    /* REFUSED: it has snapshots */
 } store_verdict_t;
 
 /*
@@ -358,6 +379,7 @@ typedef struct store_change_s {
     view_t fence_owner; /* whose change this is; a fence of it lets it pass */
     int64_t fence_expires_ms;
 
+    uint64_t snapshot;  /* SNAPSHOT_*: its time; a result of CREATE */
     uint64_t if_number; /* the queue entry (WB_*); 0 elsewhere: any */
     view_t error;       /* why it is parked, for the operator */
 

@@ -207,6 +207,28 @@ t_delete(store_t *store, const char *name, store_mode_t mode,
     return c.rc;
 }
 
+tier_rc_t
+t_delete_all(store_t *store, const char *name, store_mode_t mode)
+{
+    store_change_t c = t_change(STORE_BLOB_DELETE, name);
+
+    c.mode = mode;
+    c.flags = STORE_WITH_SNAPSHOTS;
+    return t_commit(store, &c);
+}
+
+tier_rc_t
+t_snapshot(store_t *store, const char *name, uint64_t *ret_time)
+{
+    store_change_t c = t_change(STORE_SNAPSHOT_CREATE, name);
+
+    (void) t_commit(store, &c);
+    if (ret_time != NULL) {
+        *ret_time = c.snapshot;
+    }
+    return c.rc;
+}
+
 static void
 read_extent(store_t *store, const store_extent_t *e, uint8_t *buf)
 {
@@ -227,6 +249,14 @@ read_extent(store_t *store, const store_extent_t *e, uint8_t *buf)
 uint8_t *
 t_read(store_t *store, uint64_t incarnation, view_t name, size_t *ret_len)
 {
+    return t_read_at(store, incarnation, name, 0, ret_len);
+}
+
+uint8_t *
+t_read_at(store_t *store, uint64_t incarnation, view_t name, uint64_t time,
+          size_t *ret_len)
+{
+    tier_rc_t rc;
     static uint8_t mem[STORE_RECORD_MAX];
     store_reader_t *reader;
     store_extent_t e[7];
@@ -237,9 +267,9 @@ t_read(store_t *store, uint64_t incarnation, view_t name, size_t *ret_len)
 
     writer_init_fixed(&w, mem, sizeof(mem));
     assert_int_equal(store_reader_open(store, &reader), TIER_OK);
-    if (store_blob_get(reader, incarnation, name, &w, &b) != TIER_OK
-        || !store_blob_visible(&b))
-    {
+    rc = time ? store_snapshot_get(reader, incarnation, name, time, &w, &b)
+              : store_blob_get(reader, incarnation, name, &w, &b);
+    if (rc != TIER_OK || !store_blob_visible(&b)) {
         store_reader_close(reader);
         return NULL;
     }

@@ -43,10 +43,18 @@ tier_rc_t t_list(store_t *store, const char *name, const char *list,
 tier_rc_t t_delete(store_t *store, const char *name, store_mode_t mode,
                    uint64_t *ret_number);
 
+/* With its snapshots. */
+tier_rc_t t_delete_all(store_t *store, const char *name, store_mode_t mode);
+/* *ret_time: of the snapshot. */
+tier_rc_t t_snapshot(store_t *store, const char *name, uint64_t *ret_time);
+
 /* Whole content of a visible blob, checked against its length and CRCs;
  * malloc'ed. NULL: not visible. */
 uint8_t *t_read(store_t *store, uint64_t incarnation, view_t name,
                 size_t *ret_len);
+/* ... of a snapshot, or with time 0 of the base. */
+uint8_t *t_read_at(store_t *store, uint64_t incarnation, view_t name,
+                   uint64_t time, size_t *ret_len);
 void t_assert_blob(store_t *store, uint64_t incarnation, const char *name,
                    const void *buf, size_t len);
 void t_get(store_t *store, uint64_t incarnation, const char *name,

@@ -84,6 +84,25 @@ carry_one(store_t *store)
     return t_commit(store, &c);
 }
 
+/* Some are taken, now and then all of a name go. */
+static tier_rc_t
+snapshots(store_t *store, const char *name)
+{
+    store_change_t c = t_change(STORE_BLOB_DELETE, name);
+
+    switch (rand() % 16) {
+    case 0:
+        return t_snapshot(store, name, NULL);
+    case 1:
+    case 2:
+    case 3:
+        c.flags = STORE_ONLY_SNAPSHOTS;
+        return t_commit(store, &c);
+    default:
+        return TIER_OK;
+    }
+}
+
 typedef struct work_s {
     unsigned point, passes;
     unsigned rounds;
@@ -117,12 +136,17 @@ work(void *ctx)
         s->next = rand() % 4 == 0 ? 0 : 1 + rand() % 2000;
         s->busy = 1;
         rc = s->next ? write_one(store, name, s->next, w->mode)
-                     : t_delete(store, name, w->mode, NULL);
+                     : t_delete_all(store, name, w->mode);
         if (rc != TIER_OK && !(rc == TIER_NOT_FOUND && s->is == 0)) {
             return 2;
         }
         s->is = s->next;
         s->busy = 0;
+        if (w->mode == STORE_MODE_OWNED && s->is != 0
+            && snapshots(store, name) != TIER_OK)
+        {
+            return 5;
+        }
         if (rand() % 3 == 0 && carry_one(store) != TIER_OK) {
             return 3;
         }

@@ -1,16 +1,25 @@
 #include "help.h"
 
+#include "base/digest.h"
+
 /* Random operations against a simple model; reopened, maintained, checked. */
 
 #define NAMES  40
 #define ROUNDS 4000
 #define BLOCKS 4
+#define SNAPS  3
 
 typedef struct block_s {
     bool there;
     size_t len;
     uint64_t seed;
 } block_t;
+
+typedef struct snap_s {
+    uint64_t time;
+    size_t len;
+    uint64_t sum;
+} snap_t;
 
 typedef struct model_s {
     bool exists;
@@ -22,6 +31,7 @@ typedef struct model_s {
     uint64_t number; /* of the version */
     bool dirty;
     bool tomb;
+    snap_t snap[SNAPS]; /* those with a time */
 } model_t;
 
 static model_t model[NAMES];
@@ -135,6 +145,7 @@ do_list(store_t *store, unsigned i, store_mode_t mode)
     rc = t_list(store, name_of(i), list, mode, NULL);
     assert_int_equal(rc, missing ? TIER_NOT_FOUND : TIER_OK);
     if (!missing) {
+        memcpy(next.snap, m->snap, sizeof(next.snap));
         *m = next;
         m->dirty = mode == STORE_MODE_DIRTY;
     }
@@ -145,10 +156,19 @@ do_delete(store_t *store, unsigned i, store_mode_t mode)
 {
     model_t *m = &model[i];
     bool blocks = false;
-    tier_rc_t rc = t_delete(store, name_of(i), mode, NULL);
+    bool snaps = false;
+    tier_rc_t rc;
 
     for (unsigned k = 0; k < BLOCKS; k++) {
         blocks = blocks || m->un[k].there;
+    }
+    for (unsigned k = 0; k < SNAPS; k++) {
+        snaps = snaps || m->snap[k].time;
+    }
+    rc = t_delete(store, name_of(i), mode, NULL);
+    if (snaps) {
+        assert_int_equal(rc, TIER_REFUSED);
+        rc = t_delete_all(store, name_of(i), mode);
     }
     assert_int_equal(rc, m->exists || blocks ? TIER_OK : TIER_NOT_FOUND);
     if (m->exists) {
@@ -156,6 +176,38 @@ do_delete(store_t *store, unsigned i, store_mode_t mode)
         m->tomb = mode == STORE_MODE_DIRTY;
     }
     memset(m->un, 0, sizeof(m->un));
+}
+
+static size_t
+want_of(const model_t *m)
+{
+    size_t len = 0;
+
+    for (unsigned k = 0; k < m->parts; k++) {
+        t_fill(want + len, m->len[k], m->seed[k]);
+        len += m->len[k];
+    }
+    return len;
+}
+
+/* Takes one, or lets one go. */
+static void
+do_snapshot(store_t *store, unsigned i)
+{
+    model_t *m = &model[i];
+    snap_t *s = &m->snap[rand() % SNAPS];
+    store_change_t c = t_change(STORE_SNAPSHOT_DELETE, name_of(i));
+
+    if (s->time != 0) {
+        c.snapshot = s->time;
+        assert_int_equal(t_commit(store, &c), TIER_OK);
+        s->time = 0;
+        return;
+    }
+    assert_int_equal(t_snapshot(store, name_of(i), &s->time),
+                     m->exists ? TIER_OK : TIER_NOT_FOUND);
+    s->len = want_of(m);
+    s->sum = crc64_nvme(0, want, s->len);
 }
 
 static int
@@ -189,13 +241,20 @@ static void
 check_one(store_t *store, uint64_t inc, unsigned i)
 {
     const model_t *m = &model[i];
-    size_t len = 0, have = 0;
+    size_t len, have = 0;
     uint8_t *p;
 
-    for (unsigned k = 0; k < m->parts; k++) {
-        t_fill(want + len, m->len[k], m->seed[k]);
-        len += m->len[k];
+    for (unsigned k = 0; k < SNAPS; k++) {
+        if (m->snap[k].time != 0) {
+            p = t_read_at(store, inc, view_str(name_of(i)), m->snap[k].time,
+                          &have);
+            assert_non_null(p);
+            assert_int_equal(have, m->snap[k].len);
+            assert_true(crc64_nvme(0, p, have) == m->snap[k].sum);
+            free(p);
+        }
     }
+    len = want_of(m);
     p = t_read(store, inc, view_str(name_of(i)), &have);
     assert_true((p != NULL) == m->exists);
     if (p != NULL) {
@@ -273,6 +332,12 @@ run(store_mode_t mode, unsigned seed)
         case 7:
             do_delete(store, i, mode);
             break;
+        case 8:
+            if (mode == STORE_MODE_OWNED) {
+                do_snapshot(store, i);
+                break;
+            }
+            /* fall through */
         default:
             do_carry(store);
         }
