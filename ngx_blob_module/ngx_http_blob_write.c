@@ -1,4 +1,4 @@
-#include "ngx_http_blob.h"
+#include "ngx_http_blob_write.h"
 
 #include "proto/native.h"
 #include "proto/reply.h"
@@ -9,21 +9,6 @@
  * before the body, so that a client learns early, and under the index's lock,
  * where it counts.
  */
-
-typedef struct {
-    proto_cond_t cond;
-    bool create_only; /* the SAS grants no more */
-    bool fact;        /* the origin said what it has of this name */
-    proto_cond_state_t fact_state;
-} ngx_http_blob_guard_t;
-
-typedef struct {
-    store_change_t change;
-    blob_props_t props;
-    ngx_http_blob_guard_t guard;
-    uint8_t block_id[PROTO_BLOCK_ID_MAX];
-    proto_err_t err;
-} ngx_http_blob_wr_t;
 
 static ngx_int_t ngx_http_blob_put_found(ngx_http_request_t *r,
                                          ngx_http_blob_ctx_t *ctx);
@@ -90,7 +75,7 @@ static const ngx_http_blob_step_t ngx_http_blob_step_delete_committed = {
 /* ---- shared ----------------------------------------------------------- */
 
 /* Under the index's lock, in a thread. */
-static int
+int
 ngx_http_blob_guard_check(void *data, const store_blob_t *now)
 {
     const ngx_http_blob_guard_t *guard = data;
@@ -113,7 +98,7 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
     return (int) proto_cond_check_write(&guard->cond, &state);
 }
 
-static ngx_http_blob_wr_t *
+ngx_http_blob_wr_t *
 ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
 {
     ngx_http_blob_wr_t *wr = ngx_pcalloc(ctx->r->pool, sizeof(*wr));
@@ -139,7 +124,7 @@ ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
 }
 
 /* What the fact says, for the guard and for write-back. */
-static void
+void
 ngx_http_blob_write_fact(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr)
 {
     wr->guard.fact = true;
@@ -227,7 +212,7 @@ ngx_http_blob_write_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 }
 
 /* Existing blob against the conditions, before any body is read. */
-static proto_err_t
+proto_err_t
 ngx_http_blob_write_early(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr)
 {
     bool found =
@@ -237,7 +222,7 @@ ngx_http_blob_write_early(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr)
         &wr->guard, found && !wr->guard.fact ? &ctx->blob : NULL);
 }
 
-static bool
+bool
 ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr)
 {
     return wr->guard.create_only || proto_cond_any(&wr->guard.cond);
