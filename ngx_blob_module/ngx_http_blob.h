@@ -103,6 +103,7 @@ struct ngx_http_blob_account_s {
 
     policy_account_t policy; /* rules[0] is the account's own */
     ngx_array_t rules;       /* policy_rule_t while parsing */
+    ngx_array_t sources;     /* view_t: blob_copy_source, while parsing */
 
     u_char *file; /* where the block stands, for messages */
     ngx_uint_t line;

@@ -1,6 +1,7 @@
 #include "ngx_http_blob_conf.h"
 
 #include "base/digest.h"
+#include "base/source.h"
 
 /*
  * Directives. Every refusal names what was wrong and the mend; nginx adds
@@ -162,6 +163,8 @@ ngx_http_blob_conf_account_done(ngx_conf_t *cf,
     p->nkeys = account->nkeys;
     p->rules = account->rules.elts;
     p->nrules = account->rules.nelts;
+    p->sources = account->sources.elts;
+    p->nsources = (unsigned) account->sources.nelts;
 
     if (account->origin_account.len == 0) {
         account->origin_account = account->name;
@@ -213,6 +216,8 @@ ngx_http_blob_conf_account(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     slot = ngx_array_push(&bmcf->accounts);
     if (account == NULL || slot == NULL
         || ngx_array_init(&account->rules, cf->pool, 4, sizeof(policy_rule_t))
+               != NGX_OK
+        || ngx_array_init(&account->sources, cf->pool, 4, sizeof(view_t))
                != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -439,6 +444,41 @@ ngx_http_blob_conf_origin_cred(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     *field = value[1];
+    return NGX_CONF_OK;
+}
+
+char *
+ngx_http_blob_conf_copy_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_blob_main_conf_t *bmcf = conf;
+    ngx_http_blob_account_t *account = bmcf->open_account;
+    ngx_str_t *value = cf->args->elts;
+    source_rule_t rule;
+    const char *why;
+    view_t *slot;
+    ngx_uint_t i;
+
+    if (value[1].len == 4 && ngx_strncmp(value[1].data, "none", 4) == 0) {
+        return cf->args->nelts == 2 && account->sources.nelts == 0
+                 ? NGX_CONF_OK
+                 : "says none and something else";
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        if (!source_rule_parse(ngx_http_blob_view(value[i]), &rule, &why)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid rule \"%V\" in blob_copy_source: %s",
+                               &value[i], why);
+            return NGX_CONF_ERROR;
+        }
+
+        slot = ngx_array_push(&account->sources);
+        if (slot == NULL) {
+            return NGX_CONF_ERROR;
+        }
+        *slot = ngx_http_blob_view(value[i]);
+    }
+
     return NGX_CONF_OK;
 }
 

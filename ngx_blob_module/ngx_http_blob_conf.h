@@ -22,6 +22,8 @@ char *ngx_http_blob_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd,
                                 void *conf);
 char *ngx_http_blob_conf_origin_cred(ngx_conf_t *cf, ngx_command_t *cmd,
                                      void *conf);
+char *ngx_http_blob_conf_copy_source(ngx_conf_t *cf, ngx_command_t *cmd,
+                                     void *conf);
 char *ngx_http_blob_conf_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* Makes the store's folder and publishes the policy in it (master). */

@@ -78,6 +78,13 @@ static ngx_command_t  ngx_http_blob_commands[] = {
       offsetof(ngx_http_blob_account_t, origin_sas_conf),
       NULL },
 
+    { ngx_string("blob_copy_source"),
+      BLOB_ACCOUNT_CONF|NGX_CONF_1MORE,
+      ngx_http_blob_conf_copy_source,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("write"),
       BLOB_ACCOUNT_CONF|BLOB_RULE_CONF|NGX_CONF_TAKE1,
       ngx_http_blob_conf_rule,

@@ -59,6 +59,11 @@ is $rc, 0, 'a right one' or diag $out;
     . "good.key;\n$origin\norigin_key file:$t->{dir}/good.key; }\n");
 is $rc, 0, 'keys in files' or diag $out;
 
+($rc, $out) = tried(undef, http => "blob_account copies {\nkey $DEV_KEY;\n"
+    . "blob_copy_source *.blob.core.windows.net http://127.0.0.1:81;\n"
+    . "blob_copy_source https://[::1] 127.0.0.0/8 ::1;\n}\n");
+is $rc, 0, 'copy sources' or diag $out;
+
 # ---- accounts ----
 
 refused 'unknown account', { http => "server {\nlisten 127.0.0.1:1; location "
@@ -70,6 +75,14 @@ refused 'duplicate account', { http =>
     qr/keep one block/;
 refused 'account without a key', account("} #here\nblob_account o2 {\n"),
     qr/"other" has no key/, qr/add "key file:PATH;"/;
+refused 'copy source that is none', policy('blob_copy_source ok.example '
+    . 'https://data.example/c; #here'),
+    qr/"https:\/\/data\.example\/c"/, qr/a path cannot be said/;
+refused 'copy source with too long a prefix',
+    policy('blob_copy_source 10.0.0.0/33; #here'), qr/length of a prefix/;
+refused 'copy source none and more',
+    policy("blob_copy_source x.example;\nblob_copy_source none; #here"),
+    qr/none and something else/;
 refused 'key that is not base64', account("key abc*; #here\n"),
     qr/account key is not base64/, qr/copy it whole/;
 refused 'key cut short', account('key ' . substr($DEV_KEY, 0, 87)

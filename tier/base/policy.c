@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/policy.h"
+#include "base/source.h"
 
 #define POLICY_MAGIC     "blob-edge-policy 1"
 #define DEFAULT_FRESH_MS 10000
@@ -212,6 +213,10 @@ policy_format(writer_t *w, const policy_t *policy)
         put_setting(w, "  origin_key", a->origin_key);
         put_setting(w, "  origin_sas", a->origin_sas);
 
+        for (unsigned k = 0; k < a->nsources; k++) {
+            put_setting(w, "  copy_source", a->sources[k]);
+        }
+
         for (unsigned k = 0; k < a->nrules; k++) {
             put_rule(w, &a->rules[k]);
         }
@@ -345,6 +350,28 @@ set_origin_sas(parser_t *p, view_t value)
 
 
 static void
+set_copy_source(parser_t *p, view_t value)
+{
+    void *sources = p->account->sources;
+    source_rule_t rule;
+    const char *why;
+    view_t *slot;
+
+    if (!source_rule_parse(value, &rule, &why)) {
+        refuse(p, TIER_EINVAL, why);
+        return;
+    }
+
+    slot = array_push(p, &sources, &p->account->nsources, sizeof(view_t));
+    p->account->sources = sources;
+
+    if (slot != NULL) {
+        *slot = value;
+    }
+}
+
+
+static void
 set_container(parser_t *p, view_t value)
 {
     policy_rule_t *r = push_rule(p);
@@ -467,6 +494,7 @@ static const struct {
     { "origin_account", OF_ACCOUNT, set_origin_account },
     { "origin_key", OF_ACCOUNT, set_origin_key },
     { "origin_sas", OF_ACCOUNT, set_origin_sas },
+    { "copy_source", OF_ACCOUNT, set_copy_source },
     { "container", OF_ACCOUNT, set_container },
     { "prefix", OF_ACCOUNT, set_prefix },
     { "write", OF_RULE, set_write },
@@ -635,6 +663,7 @@ policy_free(policy_t *policy)
 {
     for (unsigned i = 0; i < policy->naccounts; i++) {
         free(policy->accounts[i].rules);
+        free(policy->accounts[i].sources);
     }
 
     free(policy->accounts);

@@ -53,7 +53,9 @@ typedef struct policy_account_s {
     view_t origin_account; /* account name to sign with at the origin */
     view_t origin_key;     /* base64 text, or file:PATH */
     view_t origin_sas;     /* query string, or file:PATH */
-    policy_rule_t *rules;  /* rules[0] is the account's own */
+    view_t *sources;       /* rules of base/source.h, good ones */
+    unsigned nsources;
+    policy_rule_t *rules; /* rules[0] is the account's own */
     unsigned nrules;
 } policy_account_t;
 

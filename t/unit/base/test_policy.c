@@ -15,6 +15,8 @@ static const char sample[] = "blob-edge-policy 1\n"
                              "  origin https://lake.blob.core.windows.net\n"
                              "  origin_account lake2\n"
                              "  origin_key b3JpZ2lu\n"
+                             "  copy_source *.blob.core.windows.net\n"
+                             "  copy_source 10.0.0.0/8\n"
                              "  write through\n"
                              "  container datasets\n"
                              "    write off\n"
@@ -63,6 +65,10 @@ parsed(void **state)
     assert_view(a->origin_account, "lake2");
     assert_view(a->origin_key, "b3JpZ2lu");
     assert_view(a->origin_sas, NULL);
+    assert_int_equal(a->nsources, 2);
+    assert_view(a->sources[0], "*.blob.core.windows.net");
+    assert_view(a->sources[1], "10.0.0.0/8");
+    assert_int_equal(p.accounts[1].nsources, 0);
     assert_int_equal(a->nrules, 4);
     assert_view(a->rules[2].container, "datasets");
     assert_view(a->rules[2].prefix, "a b/%");
@@ -180,6 +186,10 @@ wrong(void **state)
         { "blob-edge-policy 1\naccount a%2\n", TIER_EINVAL, "line 2: " },
         { "blob-edge-policy 1\naccount a\nkey 1\nkey 2\nkey 3\n", TIER_EINVAL,
           "line 5: " },
+        { "blob-edge-policy 1\naccount a\ncopy_source x/y/z\n", TIER_EINVAL,
+          "line 3: the part before \"/\" is not an address" },
+        { "blob-edge-policy 1\ncopy_source x.example\n", TIER_EINVAL,
+          "line 2: " },
         { "blob-edge-policy 1\naccount a\nprefix c\n", TIER_EINVAL,
           "line 3: " },
     };
