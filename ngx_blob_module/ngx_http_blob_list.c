@@ -129,7 +129,8 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
     proto_list_blob_t item = { .name = name,
                                .props = &blob->props,
                                .uncommitted = !visible,
-                               .metadata = ls->opts.metadata };
+                               .metadata = ls->opts.metadata,
+                               .copy = ls->opts.copy };
     view_t prefix;
 
     ls->cursor = ngx_http_blob_ls_keep(ls->cursor_buf, name);

@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "proto/date.h"
+#include "proto/reply.h"
 
 static const view_t meta_prefix = { (const uint8_t *) "x-ms-meta-", 10 };
 
@@ -137,6 +138,57 @@ take_cache_control(view_t v, blob_props_t *props)
     return true;
 }
 
+static bool
+take_copy_id(view_t v, blob_props_t *props)
+{
+    props->copy_id = v;
+    return true;
+}
+
+static bool
+take_copy_status(view_t v, blob_props_t *props)
+{
+    props->copy_status = proto_copy_status_parse(v);
+    return true;
+}
+
+/* Its query has what it was read with: that is the edge's own. */
+static bool
+take_copy_source(view_t v, blob_props_t *props)
+{
+    props->copy_source = view_sub(v, 0, view_find(v, '?', 0));
+    return true;
+}
+
+static bool
+take_copy_progress(view_t v, blob_props_t *props)
+{
+    size_t slash = view_find(v, '/', 0);
+
+    if (!view_to_u64(view_sub(v, 0, slash), &props->copy_done)
+        || !view_to_u64(view_sub(v, slash + 1, v.len), &props->copy_total))
+    {
+        props->copy_done = 0;
+        props->copy_total = 0;
+    }
+
+    return true;
+}
+
+static bool
+take_copy_completion(view_t v, blob_props_t *props)
+{
+    (void) proto_date_parse_http(v, &props->copy_completion_time_s);
+    return true;
+}
+
+static bool
+take_copy_text(view_t v, blob_props_t *props)
+{
+    props->copy_status_text = v;
+    return true;
+}
+
 static const struct {
     const char *name;
     take_fn take;
@@ -155,6 +207,12 @@ static const struct {
     { "x-ms-access-tier-change-time", take_tier_change },
     { "x-ms-creation-time", take_created },
     { "x-ms-blob-committed-block-count", take_blocks },
+    { "x-ms-copy-id", take_copy_id },
+    { "x-ms-copy-status", take_copy_status },
+    { "x-ms-copy-source", take_copy_source },
+    { "x-ms-copy-progress", take_copy_progress },
+    { "x-ms-copy-completion-time", take_copy_completion },
+    { "x-ms-copy-status-description", take_copy_text },
 };
 
 view_t

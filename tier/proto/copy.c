@@ -437,16 +437,25 @@ proto_copy_trusted(const proto_copy_t *copy, proto_cred_t cred, view_t account)
 
 void
 proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
-                   proto_headers_t *none, proto_auth_in_t *ret)
+                   proto_copy_gate_t *room, proto_auth_in_t *ret)
 {
-    memset(none, 0, sizeof(*none));
-    none->version = from->headers->version;
+    memset(room, 0, sizeof(*room));
+    room->headers.version = from->headers->version;
 
     memset(ret, 0, sizeof(*ret));
+
+    if (copy->authorization.ptr != NULL) {
+        room->headers.known[PROTO_HDR_AUTHORIZATION] = copy->authorization;
+        room->token.name = VIEW("Authorization");
+        room->token.value = copy->authorization;
+        ret->hdrs = &room->token;
+        ret->nhdrs = 1;
+    }
+
     ret->method = VIEW("GET");
     ret->uri = &copy->uri;
     ret->op = proto_op_row(PROTO_OP_GET_BLOB);
-    ret->headers = none;
+    ret->headers = &room->headers;
     ret->now_s = from->now_s;
     ret->client_ip = from->client_ip;
     ret->https = copy->url.https;
@@ -547,6 +556,24 @@ proto_copy_tells_source(const proto_op_t *op)
     default:
         return false;
     }
+}
+
+
+bool
+proto_copy_has_source(const proto_op_t *op)
+{
+    return op->id == PROTO_OP_COPY_BLOB
+        || op->id == PROTO_OP_INCREMENTAL_COPY_BLOB
+        || proto_copy_tells_source(op);
+}
+
+
+proto_err_t
+proto_copy_target_error(const proto_op_t *op, proto_err_t err)
+{
+    return op->id == PROTO_OP_COPY_BLOB && err == PROTO_ERR_CONDITION_NOT_MET
+             ? PROTO_ERR_TARGET_CONDITION_NOT_MET
+             : err;
 }
 
 

@@ -84,10 +84,15 @@ bool proto_copy_url_parse(view_t text, proto_copy_url_t *ret);
 bool proto_copy_trusted(const proto_copy_t *copy, proto_cred_t cred,
                         view_t account);
 /* The source's read as a request of its own for proto_auth_check; keys and
- * facts (of the source's account and container) are the caller's to add, and
- * `none` is where an empty set of headers is kept. */
+ * facts (of the source's account and container) are the caller's to add.
+ * `room` lasts as long as *ret. */
+typedef struct proto_copy_gate_s {
+    proto_headers_t headers;
+    proto_header_t token;
+} proto_copy_gate_t;
+
 void proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
-                        proto_headers_t *none, proto_auth_in_t *ret);
+                        proto_copy_gate_t *room, proto_auth_in_t *ret);
 
 /* x-ms-source-if-* against what the source is now: PROTO_OK or
  * SourceConditionNotMet. */
@@ -104,9 +109,15 @@ proto_err_t proto_copy_part(const proto_copy_t *copy, const proto_op_t *op,
  * Source of the same status as far as there is one, 403 for other 4xx. */
 proto_err_t proto_copy_source_error(unsigned status);
 
+/* The row reads a copy source: only these may carry one to an origin. */
+bool proto_copy_has_source(const proto_op_t *op);
+
 /* The rows of the From URL family say what the source answered, in
  * x-ms-copy-source-status-code and -error-code. */
 bool proto_copy_tells_source(const proto_op_t *op);
+
+/* What the destination's conditions answer: Copy Blob has a code for it. */
+proto_err_t proto_copy_target_error(const proto_op_t *op, proto_err_t err);
 
 /* The new blob's properties. `source` are the source's; `sent` those of the
  * request's headers (proto_headers_blob_props): by the row and by what was

@@ -6,18 +6,19 @@ static const struct {
     const char *word;
     bool metadata;
     bool uncommitted;
+    bool copy;
 } includes[] = {
-    { "metadata", true, false },
-    { "uncommittedblobs", false, true },
-    { "snapshots", false, false },
-    { "copy", false, false },
-    { "deleted", false, false },
-    { "tags", false, false },
-    { "versions", false, false },
-    { "deletedwithversions", false, false },
-    { "immutabilitypolicy", false, false },
-    { "legalhold", false, false },
-    { "system", false, false },
+    { "metadata", true, false, false },
+    { "uncommittedblobs", false, true, false },
+    { "snapshots", false, false, false },
+    { "copy", false, false, true },
+    { "deleted", false, false, false },
+    { "tags", false, false, false },
+    { "versions", false, false, false },
+    { "deletedwithversions", false, false, false },
+    { "immutabilitypolicy", false, false, false },
+    { "legalhold", false, false, false },
+    { "system", false, false, false },
 };
 
 
@@ -36,6 +37,7 @@ include_word(view_t word, proto_list_opts_t *ret)
         if (view_eq_ci(word, view_str(includes[i].word))) {
             ret->metadata |= includes[i].metadata;
             ret->uncommitted |= includes[i].uncommitted;
+            ret->copy |= includes[i].copy;
             return true;
         }
     }

@@ -21,6 +21,7 @@ typedef struct proto_list_opts_s {
     unsigned max;
     bool metadata;
     bool uncommitted;
+    bool copy;
 } proto_list_opts_t;
 
 /* The marker's name goes to scratch. InvalidQueryParameterValue for what is

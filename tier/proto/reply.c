@@ -216,6 +216,36 @@ count_pairs(view_t packed)
 }
 
 
+/* REST, "Get Blob Properties": what is known of the last copy onto it. */
+static void
+put_copy(const out_t *o, const blob_props_t *props)
+{
+    uint8_t buf[48];
+    writer_t w;
+
+    if (props->copy_status == COPY_NONE) {
+        return;
+    }
+
+    put_some(o, "x-ms-copy-id", props->copy_id);
+    put(o, "x-ms-copy-status", proto_copy_status_name(props->copy_status));
+    put_some(o, "x-ms-copy-source", props->copy_source);
+
+    writer_init_fixed(&w, buf, sizeof(buf));
+    writer_put_u64(&w, props->copy_done);
+    writer_putc(&w, '/');
+    writer_put_u64(&w, props->copy_total);
+    put(o, "x-ms-copy-progress", writer_view(&w));
+
+    if (props->copy_completion_time_s != 0) {
+        put_date(o, "x-ms-copy-completion-time",
+                 props->copy_completion_time_s);
+    }
+
+    put_some(o, "x-ms-copy-status-description", props->copy_status_text);
+}
+
+
 static void
 put_blob_state(const out_t *o, const blob_props_t *props)
 {
@@ -261,6 +291,7 @@ proto_reply_blob_headers(const blob_props_t *props,
     put_checksums(&o, props, opts);
     put_content_headers(&o, props, &opts->override);
     put_blob_state(&o, props);
+    put_copy(&o, props);
 
     if (opts->head) {
         put_tier(&o, props);
@@ -287,6 +318,17 @@ proto_reply_write_headers(const proto_reply_write_opts_t *opts,
     }
 
     put(&o, "x-ms-request-server-encrypted", VIEW("true"));
+}
+
+
+void
+proto_reply_copy_headers(view_t copy_id, copy_status_t status,
+                         proto_emit_fn emit, void *ctx)
+{
+    out_t o = { emit, ctx };
+
+    put(&o, "x-ms-copy-id", copy_id);
+    put(&o, "x-ms-copy-status", proto_copy_status_name(status));
 }
 
 
@@ -408,4 +450,31 @@ proto_tier_name(access_tier_t tier)
     default:
         return VIEW("Hot");
     }
+}
+
+
+static const char *const copy_names[] = {
+    [COPY_NONE] = "",           [COPY_PENDING] = "pending",
+    [COPY_SUCCESS] = "success", [COPY_ABORTED] = "aborted",
+    [COPY_FAILED] = "failed",
+};
+
+
+view_t
+proto_copy_status_name(copy_status_t status)
+{
+    return view_str(copy_names[status]);
+}
+
+
+copy_status_t
+proto_copy_status_parse(view_t v)
+{
+    for (unsigned i = COPY_PENDING; i <= COPY_FAILED; i++) {
+        if (view_eq_ci(v, view_str(copy_names[i]))) {
+            return (copy_status_t) i;
+        }
+    }
+
+    return COPY_NONE;
 }

@@ -55,6 +55,10 @@ typedef struct proto_reply_write_opts_s {
 void proto_reply_write_headers(const proto_reply_write_opts_t *opts,
                                proto_emit_fn emit, void *ctx);
 
+/* Copy Blob, Copy Blob From URL. */
+void proto_reply_copy_headers(view_t copy_id, copy_status_t status,
+                              proto_emit_fn emit, void *ctx);
+
 /* Delete Blob: that nothing is left to undelete. */
 void proto_reply_delete_headers(proto_emit_fn emit, void *ctx);
 
@@ -82,5 +86,7 @@ view_t proto_public_access_name(uint8_t public_access);
 bool proto_public_access_parse(view_t v, uint8_t *ret);
 view_t proto_blob_type_name(blob_type_t type);
 view_t proto_tier_name(access_tier_t tier);
+view_t proto_copy_status_name(copy_status_t status);
+copy_status_t proto_copy_status_parse(view_t v); /* COPY_NONE: another word */
 
 #endif

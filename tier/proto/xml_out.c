@@ -305,6 +305,32 @@ put_md5(writer_t *w, const blob_props_t *p)
 
 
 static void
+put_copy(writer_t *w, const blob_props_t *p)
+{
+    if (p->copy_status == COPY_NONE) {
+        return;
+    }
+
+    put_node(w, "CopyId", p->copy_id);
+    put_node(w, "CopyStatus", proto_copy_status_name(p->copy_status));
+    put_node(w, "CopySource", p->copy_source);
+    open_tag(w, "CopyProgress");
+    writer_put_u64(w, p->copy_done);
+    writer_putc(w, '/');
+    writer_put_u64(w, p->copy_total);
+    close_tag(w, "CopyProgress");
+
+    if (p->copy_completion_time_s != 0) {
+        put_date(w, "CopyCompletionTime", p->copy_completion_time_s);
+    }
+
+    if (p->copy_status_text.len != 0) {
+        put_node(w, "CopyStatusDescription", p->copy_status_text);
+    }
+}
+
+
+static void
 put_blob_properties(writer_t *w, const proto_list_blob_t *blob)
 {
     const blob_props_t *p = blob->props;
@@ -331,6 +357,10 @@ put_blob_properties(writer_t *w, const proto_list_blob_t *blob)
         put_tier(w, p);
         writer_puts(w, "<LeaseStatus>unlocked</LeaseStatus>"
                        "<LeaseState>available</LeaseState>");
+    }
+
+    if (blob->copy) {
+        put_copy(w, p);
     }
 
     writer_puts(w, "<ServerEncrypted>true</ServerEncrypted></Properties>");

@@ -34,6 +34,7 @@ typedef struct proto_list_blob_s {
     bool uncommitted;          /* only blocks so far */
     bool metadata;             /* include=metadata */
     bool tags;                 /* include=tags */
+    bool copy;                 /* include=copy */
 } proto_list_blob_t;
 
 void proto_xml_blobs_begin(writer_t *w, const proto_list_t *list);

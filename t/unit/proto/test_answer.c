@@ -35,6 +35,10 @@ test_blob(void **state)
         H("x-ms-access-tier", "Cold"),
         H("x-ms-creation-time", "Sun, 06 Nov 1994 08:49:36 GMT"),
         H("x-ms-blob-committed-block-count", "7"),
+        H("x-ms-copy-id", "id"),
+        H("x-ms-copy-status", "pending"),
+        H("x-ms-copy-source", "https://h/c/b?sig=secret"),
+        H("x-ms-copy-progress", "5/9"),
         H("x-ms-meta-Some_Name", " value "),
         H("X-MS-META-other", ""),
     };
@@ -57,6 +61,12 @@ test_blob(void **state)
     assert_int_equal(p.type, BLOB_APPEND);
     assert_int_equal(p.tier, TIER_COLD);
     assert_int_equal(p.committed_blocks, 7);
+    assert_view(p.copy_id, "id");
+    assert_int_equal(p.copy_status, COPY_PENDING);
+    assert_view(p.copy_source, "https://h/c/b");
+    assert_int_equal(p.copy_done, 5);
+    assert_int_equal(p.copy_total, 9);
+    assert_int_equal(p.copy_completion_time_s, 0);
     assert_true(props_pairs_next(p.metadata, &pos, &n, &v));
     assert_true(view_eq(n, VIEW("Some_Name")) && view_eq(v, VIEW("value")));
     assert_true(props_pairs_next(p.metadata, &pos, &n, &v));

@@ -398,6 +398,27 @@ errors(void **state)
         assert_string_equal(row->code, "CannotVerifyCopySource");
     }
 
+    assert_int_equal(proto_copy_target_error(proto_op_row(PROTO_OP_COPY_BLOB),
+                                             PROTO_ERR_CONDITION_NOT_MET),
+                     PROTO_ERR_TARGET_CONDITION_NOT_MET);
+    assert_int_equal(
+        proto_copy_target_error(proto_op_row(PROTO_OP_PUT_BLOB_FROM_URL),
+                                PROTO_ERR_CONDITION_NOT_MET),
+        PROTO_ERR_CONDITION_NOT_MET);
+    assert_int_equal(proto_copy_target_error(proto_op_row(PROTO_OP_COPY_BLOB),
+                                             PROTO_ERR_BLOB_ALREADY_EXISTS),
+                     PROTO_ERR_BLOB_ALREADY_EXISTS);
+
+    for (unsigned i = 0; i < PROTO_OP_COUNT; i++) {
+        const proto_op_t *op = proto_op_row((proto_op_id_t) i);
+
+        assert_int_equal(proto_copy_has_source(op),
+                         strstr(op->name, "From URL") != NULL
+                             || strcmp(op->name, "Copy Blob") == 0
+                             || strcmp(op->name, "Incremental Copy Blob")
+                                    == 0);
+    }
+
     assert_int_equal(proto_copy_source_error(412),
                      PROTO_ERR_SOURCE_CONDITION_NOT_MET);
     assert_int_equal(proto_copy_source_error(416), PROTO_ERR_INVALID_RANGE);
@@ -420,7 +441,8 @@ rights(void **state)
                         .expiry = VIEW("2026-01-02T00:00:00Z"),
                         .container = VIEW("cont"),
                         .blob = VIEW("b") };
-    proto_headers_t asked = { .version = 20231103 }, none;
+    proto_headers_t asked = { .version = 20231103 };
+    proto_copy_gate_t none;
     proto_auth_in_t from = { .headers = &asked, .now_s = 1767225600 }, in;
     proto_auth_out_t out;
     char url[1024];
@@ -458,6 +480,13 @@ rights(void **state)
                      PROTO_ERR_NO_AUTHENTICATION_INFORMATION);
     in.public_access = 1;
     assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
+
+    /* a token counts as one */
+    copy.authorization = VIEW("Bearer t");
+    proto_copy_auth_in(&copy, &from, &none, &in);
+    assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
+    assert_int_equal(out.cred, PROTO_CRED_BEARER);
+    assert_int_equal(out.need, PROTO_NEED_VERDICT);
 
     assert_true(
         proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, VIEW("acct")));

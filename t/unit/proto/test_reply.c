@@ -175,13 +175,62 @@ public_access(void **state)
 }
 
 
+static void
+copies(void **state)
+{
+    blob_props_t props = sample();
+    proto_reply_blob_opts_t opts = { .head = true };
+
+    (void) state;
+    proto_reply_blob_headers(&props, &opts, emit, got);
+    lacks("x-ms-copy");
+
+    props.copy_status = COPY_SUCCESS;
+    props.copy_id = VIEW("id");
+    props.copy_source = VIEW("http://h/c/b");
+    props.copy_done = 7;
+    props.copy_total = 9;
+    props.copy_completion_time_s = 784111777;
+    got[0] = 0;
+    proto_reply_blob_headers(&props, &opts, emit, got);
+    has("x-ms-copy-id: id");
+    has("x-ms-copy-status: success");
+    has("x-ms-copy-source: http://h/c/b");
+    has("x-ms-copy-progress: 7/9");
+    has("x-ms-copy-completion-time: " TIME);
+    lacks("x-ms-copy-status-description");
+
+    props.copy_status = COPY_FAILED;
+    props.copy_status_text = VIEW("404 BlobNotFound");
+    props.copy_completion_time_s = 0;
+    got[0] = 0;
+    opts.head = false;
+    proto_reply_blob_headers(&props, &opts, emit, got);
+    has("x-ms-copy-status: failed");
+    has("x-ms-copy-status-description: 404 BlobNotFound");
+    lacks("x-ms-copy-completion-time");
+
+    got[0] = 0;
+    proto_reply_copy_headers(VIEW("id"), COPY_PENDING, emit, got);
+    has("x-ms-copy-id: id");
+    has("x-ms-copy-status: pending");
+
+    assert_int_equal(proto_copy_status_parse(VIEW("Aborted")), COPY_ABORTED);
+    assert_int_equal(proto_copy_status_parse(VIEW("")), COPY_NONE);
+    assert_int_equal(proto_copy_status_parse(VIEW("x")), COPY_NONE);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_blob),    cmocka_unit_test(part_of_blob),
-        cmocka_unit_test(metadata_only), cmocka_unit_test(writes),
-        cmocka_unit_test(containers),    cmocka_unit_test(public_access)
+        cmocka_unit_test(whole_blob),
+        cmocka_unit_test(part_of_blob),
+        cmocka_unit_test(metadata_only),
+        cmocka_unit_test(writes),
+        cmocka_unit_test(containers),
+        cmocka_unit_test(public_access) cmocka_unit_test(copies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

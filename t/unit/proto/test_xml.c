@@ -438,6 +438,35 @@ lists_names_xml_cannot_say(void **state)
 }
 
 
+static void
+lists_copies(void **state)
+{
+    blob_props_t props = { .etag = VIEW("0x1"),
+                           .copy_status = COPY_SUCCESS,
+                           .copy_id = VIEW("id"),
+                           .copy_source = VIEW("http://h/c/b?a&b"),
+                           .copy_done = 3,
+                           .copy_total = 3,
+                           .copy_completion_time_s = 784111777 };
+    proto_list_blob_t blob = { .name = VIEW("b"), .props = &props };
+
+    (void) state;
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_blob(&out, &blob);
+    assert_null(strstr(written(), "<Copy"));
+
+    blob.copy = true;
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_blob(&out, &blob);
+    assert_non_null(strstr(
+        written(),
+        "<CopyId>id</CopyId><CopyStatus>success</CopyStatus>"
+        "<CopySource>http://h/c/b?a&amp;b</CopySource>"
+        "<CopyProgress>3/3</CopyProgress><CopyCompletionTime>Sun, 06 Nov 1994 "
+        "08:49:37 GMT</CopyCompletionTime><ServerEncrypted>"));
+}
+
+
 /* A header value is any bytes; the listing stays UTF-8. */
 static void
 lists_values_that_are_not_utf8(void **state)
@@ -549,7 +578,7 @@ main(void)
         cmocka_unit_test(lists_values_that_are_not_utf8),
         cmocka_unit_test(lists_containers),
         cmocka_unit_test(other_documents),
-        cmocka_unit_test(markers)
+        cmocka_unit_test(markers) cmocka_unit_test(lists_copies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
