@@ -225,12 +225,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_blob),
-        cmocka_unit_test(part_of_blob),
-        cmocka_unit_test(metadata_only),
-        cmocka_unit_test(writes),
-        cmocka_unit_test(containers),
-        cmocka_unit_test(public_access) cmocka_unit_test(copies),
+        cmocka_unit_test(whole_blob),    cmocka_unit_test(part_of_blob),
+        cmocka_unit_test(metadata_only), cmocka_unit_test(writes),
+        cmocka_unit_test(containers),    cmocka_unit_test(public_access),
+        cmocka_unit_test(copies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

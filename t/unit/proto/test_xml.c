@@ -578,7 +578,8 @@ main(void)
         cmocka_unit_test(lists_values_that_are_not_utf8),
         cmocka_unit_test(lists_containers),
         cmocka_unit_test(other_documents),
-        cmocka_unit_test(markers) cmocka_unit_test(lists_copies),
+        cmocka_unit_test(markers),
+        cmocka_unit_test(lists_copies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
