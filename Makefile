@@ -231,8 +231,9 @@ $(FUZZ:%=fuzz-run-%): fuzz-run-%: t/fuzz/%.c $(B)/obj/cmd/.made | $(call NEED,bu
 	@mkdir -p $(B)/fuzz/corpus/$* t/fuzz/corpus/$*
 	clang -std=c11 -D_GNU_SOURCE -O1 -g \
 		-fsanitize=fuzzer,address,undefined -I$(B)/inc/cmd \
-		-o $(B)/fuzz/$*.libfuzzer t/fuzz/$*.c \
-		$(call SRC,base) $(call SRC,proto) $(call SRC,store) $(SYS_store)
+		$(CFLAGS_origin) -o $(B)/fuzz/$*.libfuzzer t/fuzz/$*.c \
+		$(foreach l,base proto store origin sync,$(call SRC,$(l))) \
+		$(SYS_sync)
 	$(B)/fuzz/$*.libfuzzer -max_total_time=$(FUZZ_SECONDS) \
 		-artifact_prefix=$(B)/fuzz/$*- $(B)/fuzz/corpus/$* t/fuzz/corpus/$*
 

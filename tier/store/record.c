@@ -346,7 +346,7 @@ block_set_decode(view_t in, block_set_t *ret)
     ret->count = dec_u32(&d);
     ret->bytes = dec_u64(&d);
     ret->last_put_ms = (int64_t) dec_u64(&d);
-    return d.ok ? TIER_OK : TIER_ECORRUPT;
+    return d.ok && ret->id_len <= STORE_BLOCK_ID_MAX ? TIER_OK : TIER_ECORRUPT;
 }
 
 void
