@@ -36,6 +36,7 @@
  *     reply.c     headers, errors, answers without a blob's content
  *     file.c      files of the store open for reading
  *     read.c      Get Blob, HEAD: lookups, conditions, resident bytes
+ *     frame.c     answers as structured messages
  *     write.c     Put Blob, Put Block, block list, metadata, props, delete
  *     container.c containers, account and service rows
  *     list.c      List Blobs, List Containers, block lists
@@ -215,6 +216,7 @@ struct ngx_http_blob_ctx_s {
     ngx_thread_task_t *task;
     void *op_data; /* of the operation's file */
     void *origin;  /* of the origin side's files */
+    void *frame;   /* frame.c's, while it frames what leaves */
 
     u_char request_id[36];
     unsigned finished:1;
@@ -223,6 +225,7 @@ struct ngx_http_blob_ctx_s {
     unsigned resolved:1;     /* the origin was asked for the container */
     unsigned looked_again:4; /* the content had gone, see read.c */
     unsigned facts_asked:1;  /* ... for the blob, see fact_for_write */
+    unsigned framed:1;       /* the answer is a structured message */
 };
 
 /* ---- step.c ----------------------------------------------------------- */
@@ -282,6 +285,8 @@ ngx_int_t ngx_http_blob_body_stream(ngx_http_request_t *r,
                                     const ngx_http_blob_step_t *step);
 store_body_t *ngx_http_blob_body_take(ngx_http_blob_ctx_t *ctx);
 const store_digest_t *ngx_http_blob_body_digest(ngx_http_blob_ctx_t *ctx);
+/* It came as a structured message, which the answer has to say again. */
+bool ngx_http_blob_body_framed(ngx_http_blob_ctx_t *ctx);
 
 /* ---- reply.c ---------------------------------------------------------- */
 
@@ -355,11 +360,13 @@ proto_err_t ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx,
                                      const blob_props_t *props,
                                      view_t origin_etag, uint64_t *ret_off,
                                      uint64_t *ret_len, bool *ret_partial);
-/* All headers of a GET/HEAD of a blob with these properties. */
+/* All headers of a GET/HEAD of a blob with these properties; `framed`: length
+ * of the structured message, 0 for a plain answer. */
 ngx_int_t ngx_http_blob_read_headers(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx,
                                      const blob_props_t *props, uint64_t off,
-                                     uint64_t len, bool partial);
+                                     uint64_t len, bool partial,
+                                     uint64_t framed);
 
 /* A refusal with what it has to say of the blob (304, 416). */
 ngx_int_t ngx_http_blob_read_refuse(ngx_http_request_t *r,
@@ -367,6 +374,20 @@ ngx_int_t ngx_http_blob_read_refuse(ngx_http_request_t *r,
                                     const blob_props_t *props);
 /* scheme://host[/account]/ as the client wrote it, for documents. */
 view_t ngx_http_blob_endpoint(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+
+/* ---- frame.c ---------------------------------------------------------- */
+
+/* `body` of pool memory as a structured message in pool memory. */
+ngx_int_t ngx_http_blob_frame_memory(ngx_http_request_t *r, view_t body,
+                                     view_t *ret);
+/* Before the headers: what is sent from now on, `length` bytes, leaves as a
+ * structured message. Returns the message's length in *ret. */
+ngx_int_t ngx_http_blob_frame_start(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx, uint64_t length,
+                                    uint64_t *ret);
+/* From the body filter, while ctx->frame is set. */
+ngx_int_t ngx_http_blob_frame_body(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx, ngx_chain_t *in);
 
 /* ---- handler.c -------------------------------------------------------- */
 

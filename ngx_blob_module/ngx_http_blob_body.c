@@ -1,6 +1,7 @@
 #include "ngx_http_blob.h"
 
 #include "base/digest.h"
+#include "proto/structured.h"
 
 /*
  * Request bodies, read unbuffered after authorisation.
@@ -11,6 +12,9 @@
  * The pump runs for two wake sources at once, the client's bytes and the one
  * task; whoever comes runs it, and it ends only when the task is back. While
  * both buffers are full the client is not read and has no deadline.
+ *
+ * A structured message is taken out of its frame on the way into the buffers:
+ * everything behind that, lengths and digests too, knows the content alone.
  *
  * Bodies that ride in the journal (and XML) are collected in memory instead.
  * A body that the store cannot take is read to its end, up to a bound, so
@@ -24,8 +28,9 @@ struct ngx_http_blob_body_s {
     store_t *store;
     store_body_t *body;
     store_digest_t digest;
-    unsigned flags; /* STORE_BODY_* */
-    uint64_t length;
+    unsigned flags;  /* STORE_BODY_* */
+    uint64_t length; /* without a frame */
+    proto_structured_in_t in;
 
     u_char *mem; /* the whole body, if it stays in memory */
     size_t mem_len;
@@ -44,6 +49,7 @@ struct ngx_http_blob_body_s {
     unsigned finish:1; /* the task is the last one */
     unsigned opened:1;
     unsigned to_store:1;
+    unsigned framed:1;
 };
 
 static ngx_int_t ngx_http_blob_body_pump(ngx_http_request_t *r,
@@ -121,6 +127,25 @@ ngx_http_blob_body_begin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     return NGX_OK;
 }
 
+/* Where a body is content, it may come as a structured message. */
+static proto_err_t
+ngx_http_blob_body_frame(ngx_http_blob_ctx_t *ctx, ngx_http_blob_body_t *b)
+{
+    uint64_t wire = b->length;
+    proto_err_t err;
+    bool framed;
+
+    err =
+        proto_structured_body(&ctx->headers, &framed, &b->length, &ctx->fault);
+    if (err != PROTO_OK || !framed) {
+        return err;
+    }
+
+    b->framed = 1;
+    proto_structured_in_init(&b->in, wire, b->length);
+    return PROTO_OK;
+}
+
 /* Starts nginx's reader and runs the pump. The reader counts the request
  * once more than we, who hold it already, need. */
 static ngx_int_t
@@ -175,12 +200,18 @@ ngx_http_blob_body_stream(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                           const ngx_http_blob_step_t *step)
 {
     ngx_http_blob_body_t *b;
+    proto_err_t err;
     ngx_uint_t i;
     ngx_int_t rc;
 
     rc = ngx_http_blob_body_begin(r, ctx, ctx->op->body_limit, step, &b);
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    err = ngx_http_blob_body_frame(ctx, b);
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
     }
 
     b->to_store = 1;
@@ -217,10 +248,51 @@ ngx_http_blob_body_take(ngx_http_blob_ctx_t *ctx)
     return body;
 }
 
+bool
+ngx_http_blob_body_framed(ngx_http_blob_ctx_t *ctx)
+{
+    return ctx->body != NULL && ctx->body->framed;
+}
+
 const store_digest_t *
 ngx_http_blob_body_digest(ngx_http_blob_ctx_t *ctx)
 {
     return &ctx->body->digest;
+}
+
+/* Nothing more of it goes into the store. */
+static bool
+ngx_http_blob_body_spoilt(const ngx_http_blob_body_t *b)
+{
+    return b->rc != TIER_OK || b->in.err != PROTO_OK;
+}
+
+/* Content into memory or the buffer at hand, `max` bytes at most, which have
+ * room there; returns how much of [p, p + n) that took. */
+static size_t
+ngx_http_blob_body_put(ngx_http_blob_body_t *b, u_char *to, size_t *len,
+                       size_t max, u_char *p, size_t n)
+{
+    view_t io = view_of(p, n), data;
+
+    if (!b->framed) {
+        n = ngx_min(n, max);
+        ngx_memcpy(to + *len, p, n);
+        *len += n;
+        return n;
+    }
+
+    while (io.len != 0 && b->in.err == PROTO_OK) {
+        data = proto_structured_in_next(&b->in, &io, max);
+        if (data.len == 0) {
+            break; /* all taken, spoilt, or no room for what follows */
+        }
+        ngx_memcpy(to + *len, data.ptr, data.len);
+        *len += data.len;
+        max -= data.len;
+    }
+
+    return b->in.err != PROTO_OK ? n : n - io.len;
 }
 
 /* Moves what nginx has read into our buffer, as far as there is room. */
@@ -229,7 +301,7 @@ ngx_http_blob_body_copy(ngx_http_request_t *r, ngx_http_blob_body_t *b)
 {
     ngx_chain_t *cl;
     ngx_buf_t *buf;
-    size_t n, room;
+    size_t n;
 
     while ((cl = r->request_body->bufs) != NULL) {
         buf = cl->buf;
@@ -238,19 +310,18 @@ ngx_http_blob_body_copy(ngx_http_request_t *r, ngx_http_blob_body_t *b)
         if (n == 0) {
             /* the end of an empty body */
 
-        } else if (b->rc != TIER_OK) {
+        } else if (ngx_http_blob_body_spoilt(b)) {
             b->drained += n; /* nobody wants it */
 
         } else if (b->mem != NULL) {
-            n = ngx_min(n, (size_t) b->length - b->mem_len);
-            ngx_memcpy(b->mem + b->mem_len, buf->pos, n);
-            b->mem_len += n;
+            n = ngx_http_blob_body_put(b, b->mem, &b->mem_len,
+                                       (size_t) b->length - b->mem_len,
+                                       buf->pos, n);
 
         } else {
-            room = BLOB_BODY_BUF_SIZE - b->fill;
-            n = ngx_min(n, room);
-            ngx_memcpy(b->buf[b->cur] + b->fill, buf->pos, n);
-            b->fill += n;
+            n = ngx_http_blob_body_put(b, b->buf[b->cur], &b->fill,
+                                       BLOB_BODY_BUF_SIZE - b->fill, buf->pos,
+                                       n);
         }
 
         buf->pos += n;
@@ -339,7 +410,7 @@ ngx_http_blob_body_ended(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 {
     r->read_event_handler = ngx_http_block_reading;
 
-    if (b->rc == TIER_OK && b->to_store && b->mem != NULL) {
+    if (!ngx_http_blob_body_spoilt(b) && b->to_store && b->mem != NULL) {
         b->rc = store_body_open(b->store, b->length, b->flags, &b->body);
         if (b->rc == TIER_OK) {
             b->rc = store_body_write(b->body, b->mem, b->mem_len);
@@ -372,7 +443,7 @@ ngx_http_blob_body_turn(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         if (b->writing) {
             return ngx_http_blob_body_wait_task(r);
         }
-        if (b->rc != TIER_OK || b->mem != NULL || b->finish) {
+        if (ngx_http_blob_body_spoilt(b) || b->mem != NULL || b->finish) {
             return ngx_http_blob_body_ended(r, ctx, b);
         }
         b->finish = 1;
@@ -448,6 +519,13 @@ ngx_http_blob_body_stored(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_body_t *b = ctx->body;
     proto_err_t err;
+
+    if (b->framed && b->rc == TIER_OK) {
+        err = proto_structured_in_end(&b->in, &ctx->scratch, &ctx->fault);
+        if (err != PROTO_OK) {
+            return ngx_http_blob_fail(r, ctx, err);
+        }
+    }
 
     if (b->rc != TIER_OK) {
         return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(b->rc));

@@ -353,6 +353,12 @@ ngx_http_blob_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_blob_forward_body(r, (ngx_http_blob_ctx_t *) kind, in);
     }
 
+    if (kind != NULL && in != NULL
+        && ((ngx_http_blob_ctx_t *) kind)->frame != NULL)
+    {
+        return ngx_http_blob_frame_body(r, (ngx_http_blob_ctx_t *) kind, in);
+    }
+
     return ngx_http_next_body_filter(r, in);
 }
 

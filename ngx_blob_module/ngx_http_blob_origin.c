@@ -1,5 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
+#include "proto/structured.h"
+
 /*
  * Accounts with an origin: what the configuration makes of them, reads of
  * blobs whose truth is there, containers that are not known here yet.
@@ -425,6 +427,7 @@ static ngx_int_t
 ngx_http_blob_read_begin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_way_t *way = ctx->origin;
+    view_t body = VIEW_NULL;
     proto_err_t err;
 
     err = ngx_http_blob_read_check(ctx, &way->props, way->origin_etag,
@@ -433,20 +436,29 @@ ngx_http_blob_read_begin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_read_refuse(r, ctx, err, &way->props);
     }
 
+    /* a slice is a segment, of which a message has not so many */
+    if (ctx->framed
+        && way->len / BLOB_SLICE_SIZE >= PROTO_STRUCTURED_COUNT_MAX - 1)
+    {
+        return ngx_http_blob_forward(r, ctx);
+    }
+
     if (r->method != NGX_HTTP_HEAD && ctx->op->id == PROTO_OP_GET_BLOB
         && way->len > 0)
     {
         return ngx_http_blob_slices(r, ctx);
     }
 
-    if (ngx_http_blob_read_headers(r, ctx, &way->props, way->off, way->len,
-                                   way->partial)
-        != NGX_OK)
+    if ((ctx->framed
+         && ngx_http_blob_frame_memory(r, VIEW_NULL, &body) != NGX_OK)
+        || ngx_http_blob_read_headers(r, ctx, &way->props, way->off, way->len,
+                                      way->partial, body.len)
+               != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_blob_send(r, ctx, r->headers_out.status, VIEW_NULL);
+    return ngx_http_blob_send(r, ctx, r->headers_out.status, body);
 }
 
 /* The record's bytes from here, or from the origin under the ETag and times

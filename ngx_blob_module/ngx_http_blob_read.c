@@ -3,6 +3,7 @@
 #include "base/digest.h"
 #include "proto/range.h"
 #include "proto/reply.h"
+#include "proto/structured.h"
 
 /*
  * Get Blob, Get Blob Properties, Get Blob Metadata, and the lookups that all
@@ -173,6 +174,12 @@ ngx_int_t
 ngx_http_blob_read(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     proto_err_t err = proto_cond_check_form(&ctx->headers.cond, false);
+    bool framed = false;
+
+    if (err == PROTO_OK && ctx->op->id == PROTO_OP_GET_BLOB) {
+        err = proto_structured_wanted(&ctx->headers, &framed, &ctx->fault);
+        ctx->framed = framed;
+    }
 
     if (err != PROTO_OK) {
         return ngx_http_blob_fail(r, ctx, err);
@@ -322,11 +329,11 @@ ngx_http_blob_read_compose(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 ngx_int_t
 ngx_http_blob_read_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                            const blob_props_t *props, uint64_t off,
-                           uint64_t len, bool partial)
+                           uint64_t len, bool partial, uint64_t framed)
 {
-    proto_reply_blob_opts_t opts = { .partial = partial,
-                                     .off = off,
-                                     .len = len };
+    proto_reply_blob_opts_t opts = {
+        .partial = partial, .off = off, .len = len, .framed = framed
+    };
 
     return ngx_http_blob_read_compose(r, ctx, props, &opts);
 }
@@ -530,6 +537,24 @@ ngx_http_blob_read_durable(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_read_answer);
 }
 
+/* Around what is in memory at once, around the windows as they leave. */
+static ngx_int_t
+ngx_http_blob_read_frame(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                         ngx_http_blob_rd_t *rd, view_t *body,
+                         uint64_t *ret_framed)
+{
+    if (rd->body && rd->mem == NULL) {
+        return ngx_http_blob_frame_start(r, ctx, rd->range.len, ret_framed);
+    }
+
+    if (ngx_http_blob_frame_memory(r, *body, body) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *ret_framed = body->len;
+    return NGX_OK;
+}
+
 static ngx_int_t
 ngx_http_blob_read_answer(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
@@ -537,9 +562,14 @@ ngx_http_blob_read_answer(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     proto_reply_blob_opts_t opts = { .partial = rd->range.partial,
                                      .off = rd->range.off,
                                      .len = rd->range.len };
+    view_t body = view_of(rd->mem, rd->mem != NULL ? rd->len : 0);
     ngx_int_t rc;
 
-    if (rd->digest_rc != TIER_OK) {
+    if (rd->digest_rc != TIER_OK
+        || (ctx->framed
+            && ngx_http_blob_read_frame(r, ctx, rd, &body, &opts.framed)
+                   != NGX_OK))
+    {
         return NGX_ERROR;
     }
 
@@ -553,17 +583,13 @@ ngx_http_blob_read_answer(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (!rd->body) {
-        return ngx_http_blob_send(r, ctx, r->headers_out.status, VIEW_NULL);
-    }
-
-    if (rd->mem != NULL) {
-        return ngx_http_blob_send(r, ctx, r->headers_out.status,
-                                  view_of(rd->mem, rd->len));
+    if (!rd->body || rd->mem != NULL) {
+        return ngx_http_blob_send(r, ctx, r->headers_out.status, body);
     }
 
     ngx_http_blob_own_reply(r, ctx);
-    r->headers_out.content_length_n = (off_t) rd->range.len;
+    r->headers_out.content_length_n =
+        (off_t) (opts.framed != 0 ? opts.framed : rd->range.len);
 
     rc = ngx_http_discard_request_body(r);
     if (rc == NGX_OK) {

@@ -1,6 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
 #include "base/digest.h"
+#include "proto/structured.h"
 
 /*
  * Reads through the hot tier: aligned slices of one content, each a foreground
@@ -16,6 +17,10 @@
  * until then everything can be begun again, afterwards only cut.
  *
  * The window is one slice until the first one is good, then it grows.
+ *
+ * In a structured message every slice's part is a segment: its frame goes
+ * with it, whatever order the slices come in, and the checksum of all is
+ * combined from theirs.
  */
 
 #define BLOB_SLICE_POOL (16 * 1024)
@@ -30,9 +35,11 @@ typedef struct {
     uint64_t len;
     uint64_t skip; /* what of it the client wants */
     uint64_t want;
-    uint64_t pos;   /* that came */
-    uint64_t given; /* that went on */
-    off_t end;      /* c->sent when all of it has left */
+    uint64_t pos;    /* that came */
+    uint64_t given;  /* that went on */
+    off_t end;       /* c->sent when all of it has left */
+    unsigned number; /* of its segment */
+    uint64_t crc;
     unsigned valid:1;
 } ngx_http_blob_slice_t;
 
@@ -47,7 +54,11 @@ struct ngx_http_blob_slices_s {
     ngx_uint_t n;
     ngx_http_blob_slice_t *ring[BLOB_SLICES_MAX];
     u_char id[2 * BLOB_CACHE_ID];
-    ngx_uint_t salt; /* after a cache entry that was not what it should be */
+    ngx_uint_t salt;   /* after a cache entry that was not what it should be */
+    unsigned segments; /* of a structured message; 0: a plain answer */
+    unsigned segment;  /* the last one launched */
+    uint64_t framed;
+    uint64_t crc; /* of the parts that have left */
 };
 
 static ngx_int_t ngx_http_blob_slices_pump(ngx_http_request_t *r,
@@ -68,6 +79,68 @@ ngx_http_blob_slices_cleanup(void *data)
         ngx_destroy_pool(s->ring[s->head]->pool);
         s->head = (s->head + 1) % BLOB_SLICES_MAX;
     }
+}
+
+/* Before the first byte of a segment, and how far that is into the body. */
+#define BLOB_FRAME_FRONT   (PROTO_STRUCTURED_HEAD + PROTO_STRUCTURED_SEG_HEAD)
+#define BLOB_FRAME_SEGMENT (PROTO_STRUCTURED_SEG_HEAD + PROTO_STRUCTURED_CRC)
+
+static ngx_int_t
+ngx_http_blob_slice_frame(ngx_http_blob_slice_t *slice, ngx_chain_t ***ll,
+                          bool front)
+{
+    ngx_http_blob_way_t *way = slice->sub.ctx->origin;
+    ngx_chain_t *cl = ngx_alloc_chain_link(slice->pool);
+    ngx_buf_t *b = ngx_create_temp_buf(slice->pool, BLOB_FRAME_FRONT);
+
+    if (cl == NULL || b == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (front && slice->number == 1) {
+        b->last += proto_structured_put_head(b->last, way->slices->len,
+                                             way->slices->segments);
+    }
+
+    if (front) {
+        b->last +=
+            proto_structured_put_segment(b->last, slice->number, slice->want);
+    } else {
+        b->last = ngx_cpymem(b->last, &slice->crc, PROTO_STRUCTURED_CRC);
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+    **ll = cl;
+    *ll = &cl->next;
+    return NGX_OK;
+}
+
+/* Sends what ends the message. */
+static ngx_int_t
+ngx_http_blob_slices_trailer(ngx_http_request_t *r, ngx_http_blob_slices_t *s)
+{
+    ngx_http_blob_slice_t *slice;
+    ngx_chain_t out;
+    ngx_uint_t i;
+    ngx_buf_t *b;
+
+    for (i = 0; i < s->n; i++) {
+        slice = s->ring[(s->head + i) % BLOB_SLICES_MAX];
+        s->crc = crc64_nvme_combine(s->crc, slice->crc, slice->want);
+    }
+
+    b = ngx_create_temp_buf(r->pool, PROTO_STRUCTURED_CRC);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last = ngx_cpymem(b->last, &s->crc, PROTO_STRUCTURED_CRC);
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+    out.buf = b;
+    out.next = NULL;
+    return ngx_http_output_filter(r, &out);
 }
 
 static void
@@ -196,6 +269,11 @@ ngx_http_blob_slice_launch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     slice->skip = from - slice->off;
     slice->want = to - from;
     slice->end = s->base + (off_t) (to - s->off);
+    if (s->segments) {
+        slice->number = ++s->segment;
+        slice->end +=
+            PROTO_STRUCTURED_HEAD + (off_t) slice->number * BLOB_FRAME_SEGMENT;
+    }
 
     /* from here on the ring owns the pool */
     s->ring[(s->head + s->n++) % BLOB_SLICES_MAX] = slice;
@@ -210,6 +288,10 @@ ngx_http_blob_slice_launch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    if (s->segments) {
+        slice->sr->filter_need_in_memory = 1;
     }
 
     return ngx_http_blob_fill_add(&slice->fill, slice->sr,
@@ -265,14 +347,15 @@ ngx_http_blob_slices_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     ngx_int_t rc;
 
     if (ngx_http_blob_read_headers(r, ctx, &way->props, s->off, s->len,
-                                   s->partial)
+                                   s->partial, s->framed)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     ngx_http_blob_own_reply(r, ctx);
-    r->headers_out.content_length_n = (off_t) s->len;
+    r->headers_out.content_length_n =
+        (off_t) (s->segments ? s->framed : s->len);
 
     rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK) {
@@ -373,6 +456,11 @@ ngx_http_blob_slice_body(ngx_http_request_t *sr, ngx_http_blob_sub_t *sub,
         if (size == 0) {
             continue;
         }
+        if (slice->number && slice->given == 0
+            && ngx_http_blob_slice_frame(slice, &ll, true) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
         slice->given += size;
 
         cl = ngx_alloc_chain_link(sr->pool);
@@ -382,6 +470,16 @@ ngx_http_blob_slice_body(ngx_http_request_t *sr, ngx_http_blob_sub_t *sub,
         cl->buf = b;
         *ll = cl;
         ll = &cl->next;
+
+        if (slice->number == 0) {
+            continue;
+        }
+        slice->crc = crc64_nvme(slice->crc, b->pos, (size_t) size);
+        if (slice->given == slice->want
+            && ngx_http_blob_slice_frame(slice, &ll, false) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
     *ll = NULL;
 
@@ -518,6 +616,7 @@ ngx_http_blob_slices_collect(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         {
             break;
         }
+        s->crc = crc64_nvme_combine(s->crc, slice->crc, slice->want);
         ngx_http_blob_slice_drop(s);
         if (s->window < BLOB_SLICES_MAX) {
             s->window++;
@@ -555,8 +654,9 @@ ngx_http_blob_slices_pump(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         }
 
         if (s->next >= s->off + s->len && done == s->n) {
-            return ngx_http_blob_finish(
-                r, ctx, ngx_http_send_special(r, NGX_HTTP_LAST));
+            rc = s->segments ? ngx_http_blob_slices_trailer(r, s)
+                             : ngx_http_send_special(r, NGX_HTTP_LAST);
+            return ngx_http_blob_finish(r, ctx, rc);
         }
 
         while (s->n < s->window && s->next < s->off + s->len) {
@@ -614,6 +714,14 @@ ngx_http_blob_slices(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     s->partial = way->partial;
     s->next = s->off;
     s->window = 1;
+    s->crc = 0;
+    s->segment = 0;
+    s->framed = 0;
+    if (ctx->framed) {
+        s->segments = (unsigned) ((s->off + s->len - 1) / BLOB_SLICE_SIZE
+                                  - s->off / BLOB_SLICE_SIZE + 1);
+        s->framed = proto_structured_length(s->len, s->segments);
+    }
 
     if (ngx_http_blob_cache_id(ctx, s->id) != NGX_OK) {
         return NGX_ERROR;

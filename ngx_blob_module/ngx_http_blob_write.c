@@ -184,6 +184,7 @@ ngx_http_blob_write_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     opts.etag = ngx_http_blob_etag_text(r, change->etag);
     opts.last_modified_s = change->last_modified_s;
+    opts.structured = ngx_http_blob_body_framed(ctx);
 
     if (change->kind == STORE_BLOCK_PUT) {
         opts.etag = VIEW_NULL;
@@ -395,9 +396,8 @@ ngx_http_blob_put_block(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         err = proto_headers_body_check(&ctx->headers, false, &ctx->body_check,
                                        &ctx->fault);
     }
-    if (err == PROTO_OK && r->headers_in.content_length_n == 0) {
-        err = proto_fault(&ctx->fault, PROTO_ERR_INVALID_HEADER_VALUE,
-                          VIEW("Content-Length"), VIEW("0"));
+    if (err == PROTO_OK) {
+        err = proto_put_block_check(&ctx->headers, &ctx->fault);
     }
     if (err != PROTO_OK) {
         return ngx_http_blob_fail(r, ctx, err);

@@ -1,4 +1,5 @@
 #include "proto/native.h"
+#include "proto/structured.h"
 
 
 typedef struct beyond_s {
@@ -12,8 +13,6 @@ static const beyond_t beyond[] = {
       PROTO_ERR_UNSUPPORTED_HEADER },
     { PROTO_HDR_X_MS_ENCRYPTION_SCOPE, "x-ms-encryption-scope",
       PROTO_ERR_UNSUPPORTED_HEADER },
-    { PROTO_HDR_X_MS_STRUCTURED_BODY, "x-ms-structured-body",
-      PROTO_ERR_UNSUPPORTED_HEADER },
     { PROTO_HDR_X_MS_IMMUTABILITY_POLICY_UNTIL_DATE,
       "x-ms-immutability-policy-until-date", PROTO_ERR_UNSUPPORTED_HEADER },
     { PROTO_HDR_X_MS_LEGAL_HOLD, "x-ms-legal-hold",
@@ -22,6 +21,24 @@ static const beyond_t beyond[] = {
     { PROTO_HDR_X_MS_IF_TAGS, "x-ms-if-tags",
       PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED },
 };
+
+
+/* Bodies of content are taken out of their frame, and blobs put into one; XML
+ * and answers without a body are never framed. */
+static proto_err_t
+check_structured(const proto_op_t *op, const proto_headers_t *headers,
+                 proto_fault_t *fault)
+{
+    view_t v = proto_hdr(headers, PROTO_HDR_X_MS_STRUCTURED_BODY);
+
+    if (v.len == 0 || op->body == PROTO_BODY_STREAM
+        || op->id == PROTO_OP_GET_BLOB) {
+        return PROTO_OK;
+    }
+
+    return proto_fault(fault, PROTO_ERR_UNSUPPORTED_HEADER,
+                       VIEW("x-ms-structured-body"), v);
+}
 
 
 static proto_err_t
@@ -61,6 +78,12 @@ proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
         }
     }
 
+    proto_err_t err = check_structured(op, headers, fault);
+
+    if (err != PROTO_OK) {
+        return err;
+    }
+
     if (proto_hdr(headers, PROTO_HDR_X_MS_LEASE_ID).len != 0
         && op->level != PROTO_LEVEL_ACCOUNT)
     {
@@ -71,6 +94,24 @@ proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
 
     return op->level == PROTO_LEVEL_BLOB ? check_version(op, uri, fault)
                                          : PROTO_OK;
+}
+
+
+proto_err_t
+proto_put_block_check(const proto_headers_t *headers, proto_fault_t *fault)
+{
+    uint64_t length = headers->content_length;
+    bool framed;
+    proto_err_t err = proto_structured_body(headers, &framed, &length, fault);
+
+    if (err == PROTO_OK && headers->has_content_length && length == 0) {
+        return proto_fault(fault, PROTO_ERR_INVALID_HEADER_VALUE,
+                           framed ? VIEW("x-ms-structured-content-length")
+                                  : VIEW("Content-Length"),
+                           VIEW("0"));
+    }
+
+    return err;
 }
 
 

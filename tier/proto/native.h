@@ -16,6 +16,10 @@ proto_err_t proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
                                const proto_headers_t *headers,
                                proto_fault_t *fault);
 
+/* Put Block: an empty block is none. */
+proto_err_t proto_put_block_check(const proto_headers_t *headers,
+                                  proto_fault_t *fault);
+
 /* Put Blob: x-ms-blob-type has to be there and to be a type. */
 proto_err_t proto_put_blob_check(const proto_headers_t *headers,
                                  proto_fault_t *fault);

@@ -1,6 +1,7 @@
 #include "base/digest.h"
 #include "proto/date.h"
 #include "proto/reply.h"
+#include "proto/structured.h"
 
 #define META_PREFIX     "x-ms-meta-"
 #define META_PREFIX_LEN (sizeof(META_PREFIX) - 1)
@@ -156,6 +157,24 @@ put_checksums(const out_t *o, const blob_props_t *props,
 }
 
 
+/* A structured message has two lengths: with and without its frame. */
+static void
+put_length(const out_t *o, const blob_props_t *props,
+           const proto_reply_blob_opts_t *opts)
+{
+    uint64_t length = opts->partial ? opts->len : props->content_length;
+
+    if (opts->framed == 0) {
+        put_u64(o, "Content-Length", length);
+        return;
+    }
+
+    put_u64(o, "Content-Length", opts->framed);
+    put(o, "x-ms-structured-body", VIEW(PROTO_STRUCTURED_WORD));
+    put_u64(o, "x-ms-structured-content-length", length);
+}
+
+
 static view_t
 either(view_t override, view_t stored)
 {
@@ -280,8 +299,7 @@ proto_reply_blob_headers(const blob_props_t *props,
         return;
     }
 
-    put_u64(&o, "Content-Length",
-            opts->partial ? opts->len : props->content_length);
+    put_length(&o, props, opts);
     put(&o, "Accept-Ranges", VIEW("bytes"));
 
     if (opts->partial) {
@@ -315,6 +333,10 @@ proto_reply_write_headers(const proto_reply_write_opts_t *opts,
 
     if (opts->crc64 != NULL) {
         put_crc64(&o, *opts->crc64);
+    }
+
+    if (opts->structured) {
+        put(&o, "x-ms-structured-body", VIEW(PROTO_STRUCTURED_WORD));
     }
 
     put(&o, "x-ms-request-server-encrypted", VIEW("true"));

@@ -31,6 +31,7 @@ typedef struct proto_reply_blob_opts_s {
     uint64_t len;
     const uint8_t *range_md5; /* of the range, when it was asked for */
     const uint64_t *range_crc64;
+    uint64_t framed; /* length as a structured message; 0: it goes plain */
     proto_override_t override;
 } proto_reply_blob_opts_t;
 
@@ -50,6 +51,7 @@ typedef struct proto_reply_write_opts_s {
     int64_t last_modified_s;
     const uint8_t *md5;    /* NULL: no Content-MD5 */
     const uint64_t *crc64; /* NULL: no x-ms-content-crc64 */
+    bool structured;       /* the body came as a structured message */
 } proto_reply_write_opts_t;
 
 void proto_reply_write_headers(const proto_reply_write_opts_t *opts,

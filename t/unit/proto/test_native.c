@@ -49,8 +49,12 @@ beyond(void **state)
 
     fresh(NULL);
     headers.known[PROTO_HDR_X_MS_STRUCTURED_BODY] = VIEW("XSM/1.0");
-    assert_int_equal(check(PROTO_OP_PUT_BLOCK), PROTO_ERR_UNSUPPORTED_HEADER);
-    assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_ERR_UNSUPPORTED_HEADER);
+    assert_int_equal(check(PROTO_OP_PUT_BLOCK), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_PUT_BLOCK_LIST),
+                     PROTO_ERR_UNSUPPORTED_HEADER);
+    assert_int_equal(check(PROTO_OP_GET_BLOB_METADATA),
+                     PROTO_ERR_UNSUPPORTED_HEADER);
 
     fresh(NULL);
     headers.known[PROTO_HDR_X_MS_IF_TAGS] = VIEW("a='b'");
