@@ -38,6 +38,7 @@
  *     read.c      Get Blob, HEAD: lookups, conditions, resident bytes
  *     frame.c     answers as structured messages
  *     write.c     Put Blob, Put Block, block list, metadata, props, delete
+ *     snapshot.c  Snapshot Blob; write.h: what writes share
  *     container.c containers, account and service rows
  *     list.c      List Blobs, List Containers, block lists
  *
@@ -196,6 +197,7 @@ struct ngx_http_blob_ctx_s {
     /* what is known */
     ngx_http_blob_account_t *account;
     policy_rule_t policy;
+    uint64_t snapshot; /* the blob is this one of it; 0: the base */
     ngx_http_blob_lookup_t container_found;
     store_container_t container;
     ngx_http_blob_lookup_t blob_found;
@@ -427,6 +429,8 @@ ngx_int_t ngx_http_blob_get_block_list(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_set(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_delete(ngx_http_request_t *r,
                                ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_snapshot(ngx_http_request_t *r,
+                                 ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_container_create(ngx_http_request_t *r,
                                          ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_container_get(ngx_http_request_t *r,

@@ -1,6 +1,7 @@
 #include "ngx_http_blob.h"
 
 #include "proto/native.h"
+#include "proto/snapshot.h"
 
 /*
  * A request's way in: parse, the gate, dispatch. What a request means is
@@ -52,6 +53,7 @@ static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
     [PROTO_OP_SET_BLOB_PROPERTIES] = ngx_http_blob_set,
     [PROTO_OP_SET_BLOB_METADATA] = ngx_http_blob_set,
     [PROTO_OP_DELETE_BLOB] = ngx_http_blob_delete,
+    [PROTO_OP_SNAPSHOT_BLOB] = ngx_http_blob_snapshot,
     [PROTO_OP_PUT_BLOB] = ngx_http_blob_put,
     [PROTO_OP_PUT_BLOCK] = ngx_http_blob_put_block,
     [PROTO_OP_PUT_BLOCK_LIST] = ngx_http_blob_put_block_list,
@@ -311,7 +313,7 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
             return ngx_http_blob_fail(r, ctx, err);
         }
 
-        if (err != PROTO_OK
+        if (err != PROTO_OK || (origin && proto_snapshot_sent(op, &ctx->uri))
             || (origin && op->level == PROTO_LEVEL_BLOB
                 && ctx->policy.write == WRITE_THROUGH
                 && (op->write || op->id == PROTO_OP_GET_BLOCK_LIST)))
@@ -324,5 +326,6 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_forward(r, ctx);
     }
 
+    ctx->snapshot = proto_snapshot_of(&ctx->uri);
     return ngx_http_blob_native[op->id](r, ctx);
 }

@@ -20,7 +20,9 @@ typedef struct {
     u_char marker_buf[STORE_NAME_MAX + 8];
     view_t cursor; /* last name looked at */
     bool cursor_prefix;
-    view_t marker; /* last name written */
+    uint64_t cursor_snapshot; /* of it; 0: its base was looked at */
+    view_t marker;            /* last name written */
+    uint64_t marker_snapshot;
     unsigned count;
     bool more;
     proto_list_opts_t opts;
@@ -32,6 +34,7 @@ typedef struct {
     /* Get Block List */
     view_t name;
     uint64_t content;
+    bool snapshot; /* has no uncommitted blocks */
     bool committed;
     bool uncommitted;
     bool found_uncommitted;
@@ -128,6 +131,7 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
     bool visible = store_blob_visible(blob);
     proto_list_blob_t item = { .name = name,
                                .props = &blob->props,
+                               .snapshot = blob->snapshot,
                                .uncommitted = !visible,
                                .metadata = ls->opts.metadata,
                                .copy = ls->opts.copy };
@@ -135,6 +139,7 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
 
     ls->cursor = ngx_http_blob_ls_keep(ls->cursor_buf, name);
     ls->cursor_prefix = false;
+    ls->cursor_snapshot = blob->snapshot;
 
     if (!visible
         && !(ls->opts.uncommitted && blob->uncommitted
@@ -151,12 +156,15 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
         proto_xml_blob_prefix(&ls->out, prefix);
         ls->cursor = ngx_http_blob_ls_keep(ls->cursor_buf, prefix);
         ls->cursor_prefix = true;
+        ls->cursor_snapshot = 0;
         ls->marker = ngx_http_blob_ls_keep(ls->marker_buf, prefix);
+        ls->marker_snapshot = 0;
         return 1;
     }
 
     proto_xml_blob(&ls->out, &item);
     ls->marker = ngx_http_blob_ls_keep(ls->marker_buf, name);
+    ls->marker_snapshot = blob->snapshot;
     return writer_ok(&ls->out) ? 0 : 1;
 }
 
@@ -182,17 +190,20 @@ ngx_http_blob_ls_task(void *data, const tier_log_t *log)
 {
     ngx_http_blob_ls_t *ls = data;
     store_scan_t scan = { .prefix = ls->opts.prefix,
-                          .limit = BLOB_LIST_SLICE };
+                          .limit = BLOB_LIST_SLICE,
+                          .snapshots = ls->opts.snapshots };
     uint64_t seen = 0;
     u_char buf[2 * STORE_NAME_MAX + 64];
     writer_t next;
 
     ls->cursor = ls->opts.after;
     ls->cursor_prefix = ls->opts.after_prefix;
+    ls->cursor_snapshot = ls->opts.after_snapshot;
 
     do {
         scan.from = ls->cursor.len ? ls->cursor : VIEW_NULL;
         scan.from_prefix = ls->cursor_prefix;
+        scan.snapshot = ls->cursor_snapshot;
         ls->rc =
             ls->incarnation
                 ? store_blob_scan(ls->reader, ls->incarnation, &scan,
@@ -204,7 +215,7 @@ ngx_http_blob_ls_task(void *data, const tier_log_t *log)
 
     writer_init_fixed(&next, buf, sizeof(buf));
     if (ls->more) {
-        proto_marker_format(&next, ls->marker);
+        proto_marker_format(&next, ls->marker, ls->marker_snapshot);
     }
 
     if (ls->incarnation) {
@@ -361,8 +372,11 @@ ngx_http_blob_blocks_task(void *data, const tier_log_t *log)
 
     if (ls->uncommitted && rc >= 0) {
         proto_xml_blocks_begin(&ls->out, false);
-        rc = store_blocks_uncommitted(ls->reader, ls->incarnation, ls->name,
-                                      ngx_http_blob_ls_block, ls);
+        if (!ls->snapshot) {
+            rc =
+                store_blocks_uncommitted(ls->reader, ls->incarnation, ls->name,
+                                         ngx_http_blob_ls_block, ls);
+        }
         proto_xml_blocks_end(&ls->out, false);
     }
 
@@ -416,6 +430,7 @@ ngx_http_blob_blocks_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     ls->incarnation = ctx->container.incarnation;
     ls->name = ctx->uri.blob;
+    ls->snapshot = ctx->snapshot != 0;
     ls->content = visible ? ctx->blob.content : 0;
     return ngx_http_blob_task(ctx, ctx->bmcf->io, ngx_http_blob_blocks_task,
                               ls, &ngx_http_blob_step_blocks_listed);

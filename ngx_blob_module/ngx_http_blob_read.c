@@ -105,8 +105,12 @@ ngx_http_blob_find_blob(ngx_http_blob_ctx_t *ctx)
     tier_rc_t rc;
 
     writer_reset(&ctx->blob_scratch);
-    rc = store_blob_get(ctx->bmcf->reader, ctx->container.incarnation,
-                        ctx->uri.blob, &ctx->blob_scratch, &ctx->blob);
+    rc = ctx->snapshot != 0
+           ? store_snapshot_get(ctx->bmcf->reader, ctx->container.incarnation,
+                                ctx->uri.blob, ctx->snapshot,
+                                &ctx->blob_scratch, &ctx->blob)
+           : store_blob_get(ctx->bmcf->reader, ctx->container.incarnation,
+                            ctx->uri.blob, &ctx->blob_scratch, &ctx->blob);
     if (rc < 0) {
         return rc;
     }

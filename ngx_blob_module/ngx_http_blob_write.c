@@ -2,6 +2,7 @@
 
 #include "proto/native.h"
 #include "proto/reply.h"
+#include "proto/snapshot.h"
 #include "proto/xml_in.h"
 
 /*
@@ -161,6 +162,8 @@ ngx_http_blob_change_error(const store_change_t *change)
     case STORE_V_FENCED:
     case STORE_V_QUEUED:
         return PROTO_ERR_SERVER_BUSY;
+    case STORE_V_SNAPSHOTS:
+        return PROTO_ERR_SNAPSHOTS_PRESENT;
     default:
         if (change->verdict > 0) {
             return (proto_err_t) change->verdict;
@@ -175,7 +178,7 @@ ngx_http_blob_change_error(const store_change_t *change)
     return ngx_http_blob_rc_error(change->rc);
 }
 
-static ngx_int_t
+ngx_int_t
 ngx_http_blob_write_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                           ngx_uint_t status, const store_change_t *change,
                           const store_digest_t *digest)
@@ -230,7 +233,7 @@ ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr)
 }
 
 /* The commit takes the body, come what may. */
-static ngx_int_t
+ngx_int_t
 ngx_http_blob_write_commit(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr,
                            const ngx_http_blob_step_t *next)
 {
@@ -596,7 +599,7 @@ ngx_http_blob_write_local(const ngx_http_blob_ctx_t *ctx)
             || (ctx->blob.state == STORE_CLEAN && ctx->blob.resident));
 }
 
-static ngx_int_t
+ngx_int_t
 ngx_http_blob_write_find(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                          const ngx_http_blob_step_t *next)
 {
@@ -626,28 +629,37 @@ ngx_http_blob_set_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 ngx_int_t
 ngx_http_blob_delete(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    view_t snapshots =
-        proto_hdr(&ctx->headers, PROTO_HDR_X_MS_DELETE_SNAPSHOTS);
+    static const unsigned flags[] = {
+        [PROTO_DELETE_BASE] = 0,
+        [PROTO_DELETE_INCLUDE] = STORE_WITH_SNAPSHOTS,
+        [PROTO_DELETE_ONLY] = STORE_ONLY_SNAPSHOTS,
+    };
+    ngx_http_blob_wr_t *wr;
+    proto_delete_t what;
     proto_err_t err;
 
-    if (ngx_http_blob_write_new(ctx, STORE_BLOB_DELETE) == NULL) {
+    wr = ngx_http_blob_write_new(
+        ctx, ctx->snapshot != 0 ? STORE_SNAPSHOT_DELETE : STORE_BLOB_DELETE);
+    if (wr == NULL) {
         return NGX_ERROR;
     }
 
     err = proto_cond_check_form(&ctx->headers.cond, true);
+    if (err == PROTO_OK) {
+        err = proto_snapshot_delete(&ctx->uri, &ctx->headers, &what,
+                                    &ctx->fault);
+    }
     if (err != PROTO_OK) {
         return ngx_http_blob_fail(r, ctx, err);
     }
 
-    /* there are no snapshots here; at the origin there may be */
-    if (snapshots.len != 0 && ngx_http_blob_has_origin(ctx)) {
+    /* those that are meant are the origin's */
+    if (what != PROTO_DELETE_BASE && ngx_http_blob_has_origin(ctx)) {
         return ngx_http_blob_forward(r, ctx);
     }
 
-    if (view_eq_ci(snapshots, VIEW("only"))) {
-        return ngx_http_blob_fail(r, ctx, PROTO_ERR_OPERATION_NOT_SUPPORTED);
-    }
-
+    wr->change.flags = flags[what];
+    wr->change.snapshot = ctx->snapshot;
     return ngx_http_blob_need_container(r, ctx,
                                         &ngx_http_blob_step_delete_found);
 }

@@ -39,5 +39,20 @@ void ngx_http_blob_write_fact(ngx_http_blob_ctx_t *ctx,
 /* The blob as looked up against the guard, before anything is moved. */
 proto_err_t ngx_http_blob_write_early(ngx_http_blob_ctx_t *ctx,
                                       ngx_http_blob_wr_t *wr);
+/* Looks the blob up and commits, or forwards what the origin knows more of. */
+ngx_int_t ngx_http_blob_write_find(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx,
+                                   const ngx_http_blob_step_t *next);
+/* Commits with the body that was streamed: the commit takes it, come what may.
+ */
+ngx_int_t ngx_http_blob_write_commit(ngx_http_blob_ctx_t *ctx,
+                                     ngx_http_blob_wr_t *wr,
+                                     const ngx_http_blob_step_t *next);
+/* The answer to a change that was committed; digest NULL: it had no body. */
+ngx_int_t ngx_http_blob_write_reply(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx,
+                                    ngx_uint_t status,
+                                    const store_change_t *change,
+                                    const store_digest_t *digest);
 
 #endif

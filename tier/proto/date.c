@@ -114,8 +114,8 @@ proto_date_rfc1123(writer_t *w, int64_t t_s)
 }
 
 
-void
-proto_date_iso8601(writer_t *w, int64_t t_s)
+static void
+put_iso8601(writer_t *w, int64_t t_s, unsigned fraction)
 {
     civil_t c;
 
@@ -131,7 +131,28 @@ proto_date_iso8601(writer_t *w, int64_t t_s)
     put_digits(w, c.min, 2);
     writer_putc(w, ':');
     put_digits(w, c.sec, 2);
-    writer_puts(w, ".0000000Z");
+    writer_putc(w, '.');
+    put_digits(w, fraction, 7);
+    writer_putc(w, 'Z');
+}
+
+
+void
+proto_date_iso8601(writer_t *w, int64_t t_s)
+{
+    put_iso8601(w, t_s, 0);
+}
+
+
+#define TICKS_A_SECOND 10000000
+#define YEAR_1_S       62135596800 /* seconds from the year 1 to 1970 */
+
+
+void
+proto_date_ticks(writer_t *w, uint64_t ticks)
+{
+    put_iso8601(w, (int64_t) (ticks / TICKS_A_SECOND) - YEAR_1_S,
+                (unsigned) (ticks % TICKS_A_SECOND));
 }
 
 
@@ -342,6 +363,45 @@ proto_date_parse_iso8601(view_t v, int64_t *ret_s)
     }
 
     *ret_s = t - offset;
+    return true;
+}
+
+
+bool
+proto_date_parse_ticks(view_t v, uint64_t *ret)
+{
+    civil_t c = { 0 };
+    scan_t s = { v, 0, false };
+    unsigned fraction = 0, digits = 0;
+    int64_t t;
+
+    c.year = scan_digits(&s, 4);
+    scan_char(&s, '-');
+    c.month = scan_digits(&s, 2);
+    scan_char(&s, '-');
+    c.day = scan_digits(&s, 2);
+    scan_char(&s, 'T');
+    scan_clock(&s, &c);
+    scan_char(&s, '.');
+
+    while (!s.bad && s.pos < v.len && v.ptr[s.pos] != 'Z' && digits < 7) {
+        fraction = fraction * 10 + scan_digits(&s, 1);
+        digits++;
+    }
+
+    scan_char(&s, 'Z');
+
+    if (s.bad || s.pos != v.len || digits == 0 || c.year == 0
+        || !civil_to_time(&c, &t))
+    {
+        return false;
+    }
+
+    for (; digits < 7; digits++) {
+        fraction *= 10;
+    }
+
+    *ret = (uint64_t) (t + YEAR_1_S) * TICKS_A_SECOND + fraction;
     return true;
 }
 

@@ -19,6 +19,11 @@ bool proto_date_parse_http(view_t v, int64_t *ret_s);
 /* YYYY-MM-DD, ..THH:MMZ, ..THH:MM:SSZ, with up to 7 fraction digits, or an
  * offset +HH:MM; false if malformed. */
 bool proto_date_parse_iso8601(view_t v, int64_t *ret_s);
+/* 2026-01-02T03:04:05.1234567Z, for a time in 100 ns since the year 1. */
+#define PROTO_DATE_TICKS_LEN 28
+void proto_date_ticks(writer_t *w, uint64_t ticks);
+/* Exactly that form, but the fraction may be shorter; false if malformed. */
+bool proto_date_parse_ticks(view_t v, uint64_t *ret);
 /* YYYY-MM-DD as yyyymmdd, 0 if malformed: versions compare as numbers. */
 uint32_t proto_version_parse(view_t v);
 

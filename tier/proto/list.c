@@ -7,18 +7,19 @@ static const struct {
     bool metadata;
     bool uncommitted;
     bool copy;
+    bool snapshots;
 } includes[] = {
-    { "metadata", true, false, false },
-    { "uncommittedblobs", false, true, false },
-    { "snapshots", false, false, false },
-    { "copy", false, false, true },
-    { "deleted", false, false, false },
-    { "tags", false, false, false },
-    { "versions", false, false, false },
-    { "deletedwithversions", false, false, false },
-    { "immutabilitypolicy", false, false, false },
-    { "legalhold", false, false, false },
-    { "system", false, false, false },
+    { .word = "metadata", .metadata = true },
+    { .word = "uncommittedblobs", .uncommitted = true },
+    { .word = "snapshots", .snapshots = true },
+    { .word = "copy", .copy = true },
+    { .word = "deleted" },
+    { .word = "tags" },
+    { .word = "versions" },
+    { .word = "deletedwithversions" },
+    { .word = "immutabilitypolicy" },
+    { .word = "legalhold" },
+    { .word = "system" },
 };
 
 
@@ -38,6 +39,7 @@ include_word(view_t word, proto_list_opts_t *ret)
             ret->metadata |= includes[i].metadata;
             ret->uncommitted |= includes[i].uncommitted;
             ret->copy |= includes[i].copy;
+            ret->snapshots |= includes[i].snapshots;
             return true;
         }
     }
@@ -152,11 +154,13 @@ proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
         return err;
     }
 
-    if (!proto_marker_parse(ret->echo.marker, scratch, &ret->after)) {
+    if (!proto_marker_parse(ret->echo.marker, scratch, &ret->after,
+                            &ret->after_snapshot))
+    {
         return value_fault(fault, "marker", ret->echo.marker);
     }
 
-    ret->after_prefix = ret->after.len != 0
+    ret->after_prefix = ret->after.len != 0 && ret->after_snapshot == 0
                      && proto_list_fold(ret, ret->after, &folded)
                      && folded.len == ret->after.len;
 

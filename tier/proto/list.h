@@ -22,6 +22,8 @@ typedef struct proto_list_opts_s {
     bool metadata;
     bool uncommitted;
     bool copy;
+    bool snapshots;
+    uint64_t after_snapshot; /* of `after`; 0: the marker is past it */
 } proto_list_opts_t;
 
 /* The marker's name goes to scratch. InvalidQueryParameterValue for what is

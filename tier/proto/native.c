@@ -1,5 +1,6 @@
 #include "proto/native.h"
 #include "proto/structured.h"
+#include "proto/snapshot.h"
 
 
 typedef struct beyond_s {
@@ -45,22 +46,18 @@ static proto_err_t
 check_version(const proto_op_t *op, const proto_uri_t *uri,
               proto_fault_t *fault)
 {
-    view_t snapshot = proto_uri_param(uri, PROTO_PARAM_SNAPSHOT);
     view_t version = proto_uri_param(uri, PROTO_PARAM_VERSIONID);
 
-    if (snapshot.len == 0 && version.len == 0) {
-        return PROTO_OK;
+    if (version.len == 0) {
+        return proto_snapshot_check(op, uri, fault);
     }
 
     if (!op->write || op->id == PROTO_OP_DELETE_BLOB) {
         return PROTO_ERR_BLOB_NOT_FOUND; /* there are none */
     }
 
-    return snapshot.len != 0
-             ? proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
-                           VIEW("snapshot"), snapshot)
-             : proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
-                           VIEW("versionid"), version);
+    return proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
+                       VIEW("versionid"), version);
 }
 
 

@@ -81,7 +81,7 @@ static const proto_op_t rows[PROTO_OP_COUNT] = {
     ROW(DELETE_BLOB, "Delete Blob", BLOB, "DELETE", 0, NULL, NULL, 0, D, 'o', 1, NONE, 0, 1, NATIVE, NATIVE),
     ROW(UNDELETE_BLOB, "Undelete Blob", BLOB, "PUT", 0, NULL, "undelete", 0, W, 'o', 1, NONE, 0, 1, FORWARD, REFUSE),
     ROW(LEASE_BLOB, "Lease Blob", BLOB, "PUT", 0, NULL, "lease", 0, W | D, 'o', 1, NONE, 0, 1, FORWARD, REFUSE),
-    ROW(SNAPSHOT_BLOB, "Snapshot Blob", BLOB, "PUT", 0, NULL, "snapshot", 0, C | W, 'o', 1, NONE, 0, 1, FORWARD, REFUSE),
+    ROW(SNAPSHOT_BLOB, "Snapshot Blob", BLOB, "PUT", 0, NULL, "snapshot", 0, C | W, 'o', 1, NONE, 0, 1, FORWARD, NATIVE),
     ROW(COPY_BLOB, "Copy Blob", BLOB, "PUT", 0, NULL, NULL, HINT_COPY, C | W, 'o', 1, NONE, 0, 1, REFUSE, REFUSE),
     ROW(COPY_BLOB_FROM_URL, "Copy Blob From URL", BLOB, "PUT", 0, NULL, NULL, HINT_COPY_SYNC, C | W, 'o', 1, NONE, 0, 1, REFUSE, REFUSE),
     ROW(ABORT_COPY_BLOB, "Abort Copy Blob", BLOB, "PUT", 0, NULL, "copy", 0, W, 'o', 1, NONE, 0, 1, FORWARD, REFUSE),

@@ -380,6 +380,13 @@ proto_xml_blob(writer_t *w, const proto_list_blob_t *blob)
 {
     open_tag(w, "Blob");
     put_name(w, "Name", blob->name);
+
+    if (blob->snapshot != 0) {
+        open_tag(w, "Snapshot");
+        proto_date_ticks(w, blob->snapshot);
+        close_tag(w, "Snapshot");
+    }
+
     put_blob_properties(w, blob);
 
     if (blob->metadata) {
@@ -459,12 +466,13 @@ proto_xml_containers_end(writer_t *w, view_t next_marker)
 
 
 /* "2!" and the name in base64 with the two characters that a URL dislikes
- * replaced: clients hand markers back verbatim, encoded or not. */
+ * replaced: clients hand markers back verbatim, encoded or not. After a
+ * snapshot "!" and its time follow. */
 #define MARKER_HEAD "2!"
 
 
 void
-proto_marker_format(writer_t *w, view_t name)
+proto_marker_format(writer_t *w, view_t name, uint64_t snapshot)
 {
     size_t from;
 
@@ -478,14 +486,22 @@ proto_marker_format(writer_t *w, view_t name)
                   : w->buf[i] == '=' ? '.'
                                      : w->buf[i];
     }
+
+    if (snapshot != 0) {
+        writer_putc(w, '!');
+        writer_put_u64(w, snapshot);
+    }
 }
 
 
 bool
-proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret)
+proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret,
+                   uint64_t *ret_snapshot)
 {
     uint8_t *text, *name;
-    size_t len;
+    size_t len, end;
+
+    *ret_snapshot = 0;
 
     if (marker.len == 0) {
         *ret = VIEW("");
@@ -497,6 +513,15 @@ proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret)
     }
 
     marker = view_sub(marker, 2, marker.len - 2);
+    end = view_find(marker, '!', 0);
+
+    if (end < marker.len
+        && !view_to_u64(view_sub(marker, end + 1, marker.len), ret_snapshot))
+    {
+        return false;
+    }
+
+    marker = view_sub(marker, 0, end);
     text = writer_reserve(scratch, 2 * marker.len);
     if (text == NULL) {
         return false;

@@ -31,6 +31,7 @@ typedef struct proto_list_s {
 typedef struct proto_list_blob_s {
     view_t name;
     const blob_props_t *props; /* length 0 and no ETag if uncommitted */
+    uint64_t snapshot;         /* its time (proto/date.h); 0: a base blob */
     bool uncommitted;          /* only blocks so far */
     bool metadata;             /* include=metadata */
     bool tags;                 /* include=tags */
@@ -48,11 +49,13 @@ void proto_xml_container(writer_t *w, view_t name,
                          const container_props_t *props, bool metadata);
 void proto_xml_containers_end(writer_t *w, view_t next_marker);
 
-/* Opaque markers around a name: what follows it exclusively. */
-void proto_marker_format(writer_t *w, view_t name);
+/* Opaque markers around a name and, in the middle of a blob's snapshots, the
+ * time of one: what follows it exclusively. */
+void proto_marker_format(writer_t *w, view_t name, uint64_t snapshot);
 /* False: not one of ours (InvalidQueryParameterValue). Null or empty gives
  * an empty name. */
-bool proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret);
+bool proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret,
+                        uint64_t *ret_snapshot);
 
 /* ---- Get Block List ----------------------------------------------------- */
 

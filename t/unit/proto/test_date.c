@@ -148,14 +148,51 @@ round_trips(void **state)
 }
 
 
+static void
+ticks(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "2026-11-25T08:16:47Z",
+        "2026-11-25T08:16:47.Z",
+        "2026-11-25T08:16:47.12345678Z",
+        "2026-11-25T08:16:47.1234567",
+        "2026-11-25T08:16:47.1234567Zx",
+        "2026-11-25 08:16:47.1234567Z",
+        "2026-13-25T08:16:47.1234567Z",
+        "0000-01-01T00:00:00.0000000Z",
+        "2026-11-25T08:16:47.12x4567Z",
+    };
+    uint64_t n = 0;
+    char buf[64];
+    writer_t w;
+
+    (void) state;
+    assert_true(
+        proto_date_parse_ticks(VIEW("1970-01-01T00:00:00.0000001Z"), &n));
+    assert_true(n == 621355968000000001);
+    assert_true(proto_date_parse_ticks(VIEW("2026-11-25T08:16:47.12Z"), &n));
+    writer_init_fixed(&w, buf, sizeof(buf));
+    proto_date_ticks(&w, n);
+    assert_view(writer_view(&w), "2026-11-25T08:16:47.1200000Z");
+    writer_reset(&w);
+    proto_date_ticks(&w, n + 34567);
+    assert_view(writer_view(&w), "2026-11-25T08:16:47.1234567Z");
+    assert_int_equal(w.len, PROTO_DATE_TICKS_LEN);
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(proto_date_parse_ticks(view_str(bad[i]), &n));
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(http_dates),
-        cmocka_unit_test(iso_dates),
-        cmocka_unit_test(versions),
-        cmocka_unit_test(round_trips),
+        cmocka_unit_test(http_dates), cmocka_unit_test(iso_dates),
+        cmocka_unit_test(versions),   cmocka_unit_test(round_trips),
+        cmocka_unit_test(ticks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,11 +66,15 @@ static void
 include(void **state)
 {
     (void) state;
-    uri.known[PROTO_PARAM_INCLUDE]
-        = VIEW("snapshots,metadata,UncommittedBlobs,versions,");
+    uri.known[PROTO_PARAM_INCLUDE] =
+        VIEW("snapshots,metadata,UncommittedBlobs,versions,");
     assert_int_equal(parse(), PROTO_OK);
     assert_true(opts.metadata);
     assert_true(opts.uncommitted);
+    assert_true(opts.snapshots);
+    uri.known[PROTO_PARAM_INCLUDE] = VIEW("metadata");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_false(opts.snapshots);
     uri.known[PROTO_PARAM_INCLUDE] = VIEW("metadata,permissions");
     assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
     assert_view(fault.name, "include");
@@ -106,7 +110,7 @@ marker_of(const char *name, char *text, view_t *ret)
     writer_t w;
 
     writer_init_fixed(&w, text, 1024);
-    proto_marker_format(&w, view_str(name));
+    proto_marker_format(&w, view_str(name), 0);
     *ret = writer_view(&w);
 }
 
@@ -115,6 +119,7 @@ static void
 markers(void **state)
 {
     char text[1024];
+    writer_t w;
 
     (void) state;
     uri.known[PROTO_PARAM_DELIMITER] = VIEW("/");
@@ -122,6 +127,16 @@ markers(void **state)
     assert_int_equal(parse(), PROTO_OK);
     assert_view(opts.after, "a/");
     assert_true(opts.after_prefix);
+    assert_int_equal(opts.after_snapshot, 0);
+
+    /* in the middle of one blob's snapshots: not past the prefix */
+    writer_init_fixed(&w, text, sizeof(text));
+    proto_marker_format(&w, VIEW("a/"), 5);
+    uri.known[PROTO_PARAM_MARKER] = writer_view(&w);
+    assert_int_equal(parse(), PROTO_OK);
+    assert_view(opts.after, "a/");
+    assert_false(opts.after_prefix);
+    assert_int_equal(opts.after_snapshot, 5);
 
     marker_of("a", text, &uri.known[PROTO_PARAM_MARKER]);
     assert_int_equal(parse(), PROTO_OK);

@@ -80,11 +80,22 @@ versions(void **state)
 {
     (void) state;
     uri.known[PROTO_PARAM_SNAPSHOT] = VIEW("2024-01-01T00:00:00.0000000Z");
+    assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_DELETE_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_SET_BLOB_METADATA),
+                     PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+    assert_view(fault.name, "snapshot");
+    uri.known[PROTO_PARAM_SNAPSHOT] = VIEW("today");
+    assert_int_equal(check(PROTO_OP_GET_BLOB),
+                     PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+
+    fresh(NULL);
+    uri.known[PROTO_PARAM_VERSIONID] = VIEW("2024-01-01T00:00:00.0000000Z");
     assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_ERR_BLOB_NOT_FOUND);
     assert_int_equal(check(PROTO_OP_DELETE_BLOB), PROTO_ERR_BLOB_NOT_FOUND);
     assert_int_equal(check(PROTO_OP_SET_BLOB_METADATA),
                      PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
-    assert_view(fault.name, "snapshot");
+    assert_view(fault.name, "versionid");
 }
 
 

@@ -389,6 +389,9 @@ lists_blobs(void **state)
     proto_xml_blobs_begin(&out, &list);
     blob.name = VIEW("a&b");
     proto_xml_blob(&out, &blob);
+    blob.snapshot = 621355968000000001;
+    blob.metadata = false;
+    proto_xml_blob(&out, &blob);
     proto_xml_blob_prefix(&out, VIEW("a&c/"));
     proto_xml_blobs_end(&out, VIEW("2!x"));
     xml = written();
@@ -406,7 +409,9 @@ lists_blobs(void **state)
         "<BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier>"
         "<AccessTierInferred>true</AccessTierInferred>",
         "</Properties><Metadata><hdi_isfolder>a&lt;b</hdi_isfolder>"
-        "</Metadata><OrMetadata /></Blob><BlobPrefix><Name>a&amp;c/"
+        "</Metadata><OrMetadata /></Blob><Blob><Name>a&amp;b</Name>"
+        "<Snapshot>1970-01-01T00:00:00.0000001Z</Snapshot><Properties>",
+        "<OrMetadata /></Blob><BlobPrefix><Name>a&amp;c/"
         "</Name></BlobPrefix></Blobs><NextMarker>2!x</NextMarker>"
         "</EnumerationResults>"
     };
@@ -539,24 +544,35 @@ other_documents(void **state)
 static void
 markers(void **state)
 {
-    static const char *const bad[] = { "x", "2", "2!M", "2!MQ", "3!MQ.." };
+    static const char *const bad[] = { "x",        "2",         "2!M",
+                                       "2!MQ",     "3!MQ..",    "2!MQ..!",
+                                       "2!MQ..!x", "2!MQ..!1!2" };
     uint8_t buf[128], text[256];
     writer_t w, scratch;
     view_t name = VIEW_NULL;
+    uint64_t time = 7;
 
     (void) state;
     writer_init_fixed(&w, buf, sizeof(buf));
     writer_init_fixed(&scratch, text, sizeof(text));
-    proto_marker_format(&w, VIEW("a\xFF\xFE?\xFB/"));
+    proto_marker_format(&w, VIEW("a\xFF\xFE?\xFB/"), 0);
     assert_int_equal(view_find(writer_view(&w), '/', 0), w.len);
     assert_int_equal(view_find(writer_view(&w), '+', 0), w.len);
-    assert_true(proto_marker_parse(writer_view(&w), &scratch, &name));
+    assert_true(proto_marker_parse(writer_view(&w), &scratch, &name, &time));
     assert_true(view_eq(name, VIEW("a\xFF\xFE?\xFB/")));
-    assert_true(proto_marker_parse(VIEW_NULL, &scratch, &name));
+    assert_int_equal(time, 0);
+    writer_reset(&w);
+    proto_marker_format(&w, VIEW("n!"), UINT64_MAX);
+    assert_true(proto_marker_parse(writer_view(&w), &scratch, &name, &time));
+    assert_true(view_eq(name, VIEW("n!")));
+    assert_true(time == UINT64_MAX);
+    assert_true(proto_marker_parse(VIEW_NULL, &scratch, &name, &time));
+    assert_int_equal(time, 0);
     assert_int_equal(name.len, 0);
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_false(proto_marker_parse(view_str(bad[i]), &scratch, &name));
+        assert_false(
+            proto_marker_parse(view_str(bad[i]), &scratch, &name, &time));
     }
 }
 
