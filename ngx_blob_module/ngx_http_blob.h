@@ -37,6 +37,7 @@
  *     file.c      files of the store open for reading
  *     read.c      Get Blob, HEAD: lookups, conditions, resident bytes
  *     frame.c     answers as structured messages
+ *     fetch.c     bytes of a copy's source outside the edge
  *     write.c     Put Blob, Put Block, block list, metadata, props, delete
  *     snapshot.c  Snapshot Blob; write.h: what writes share
  *     container.c containers, account and service rows
@@ -214,6 +215,7 @@ struct ngx_http_blob_ctx_s {
     ngx_http_blob_body_t *body;
     void *durable; /* commit.c's */
     void *parse;   /* write.c's */
+    struct ngx_http_blob_fetch_s *fetch;
     ngx_event_t timer;
     ngx_thread_task_t *task;
     void *op_data; /* of the operation's file */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/daemon.h"
+#include "cmd/fetching.h"
 
 /*
  * The control socket: HTTP on STORE/run/tier.sock, mode 0600, so that only the
@@ -309,6 +310,11 @@ dispatch(daemon_t *d, conn_t *conn, const char *url, const char *method)
     }
 
     if (strcmp(method, "POST") == 0) {
+        if (strcmp(url, "/fetch") == 0) {
+            return fetching_serve(d, conn, param(conn, "account"),
+                                  param(conn, "lake"));
+        }
+
         if (strcmp(url, "/flush") == 0) {
             return post_flush(d, conn);
         }

@@ -36,6 +36,7 @@ typedef struct daemon_s {
     pthread_t threads[DAEMON_WORKERS + DAEMON_STAGERS];
     unsigned nthreads;
 
+    _Atomic unsigned fetching; /* fetching.c's, under way */
     _Atomic uint64_t carried;
     _Atomic uint64_t carried_bytes;
     _Atomic uint64_t failed_attempts;

@@ -305,6 +305,34 @@ proto_answer_blob(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
     return true;
 }
 
+static bool
+is_printable(view_t v)
+{
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.ptr[i] < 0x20 || v.ptr[i] == 0x7F) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+void
+proto_answer_source(const proto_header_t *hdrs, unsigned n, blob_props_t *ret)
+{
+    *ret = (blob_props_t){ .tier = TIER_NONE };
+
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        view_t v =
+            view_trim(proto_answer_header(hdrs, n, view_str(fields[i].name)));
+        blob_props_t with = *ret;
+
+        if (v.ptr != NULL && is_printable(v) && fields[i].take(v, &with)) {
+            *ret = with;
+        }
+    }
+}
+
 bool
 proto_answer_container(const proto_header_t *hdrs, unsigned n,
                        writer_t *scratch, container_props_t *ret)

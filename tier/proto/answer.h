@@ -16,6 +16,10 @@
  * missing or malformed (ETag, Last-Modified, length). */
 bool proto_answer_blob(const proto_header_t *hdrs, unsigned n,
                        writer_t *scratch, blob_props_t *ret);
+/* The same of a server that need not be a Blob service: whatever it has of
+ * it, without metadata; a header that is malformed counts as absent. */
+void proto_answer_source(const proto_header_t *hdrs, unsigned n,
+                         blob_props_t *ret);
 /* Get Container Properties; `acl` is left alone. */
 bool proto_answer_container(const proto_header_t *hdrs, unsigned n,
                             writer_t *scratch, container_props_t *ret);

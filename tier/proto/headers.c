@@ -200,9 +200,9 @@ put_meta(const proto_header_t *hdr, writer_t *w, size_t start,
 }
 
 
-static proto_err_t
-parse_metadata(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
-               proto_headers_t *ret, proto_fault_t *fault)
+proto_err_t
+proto_headers_metadata(const proto_header_t *hdrs, unsigned n,
+                       writer_t *scratch, view_t *ret, proto_fault_t *fault)
 {
     size_t start = scratch->len;
 
@@ -224,7 +224,7 @@ parse_metadata(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
                            VIEW_NULL);
     }
 
-    ret->metadata = view_sub(writer_view(scratch), start, scratch->len);
+    *ret = view_sub(writer_view(scratch), start, scratch->len);
     return PROTO_OK;
 }
 
@@ -408,8 +408,9 @@ proto_headers_parse(const proto_header_t *hdrs, unsigned n,
         err = header_fault(fault, PROTO_HDR_X_MS_CLIENT_REQUEST_ID, VIEW_NULL);
     }
 
-    return err != PROTO_OK ? err
-                           : parse_metadata(hdrs, n, scratch, ret, fault);
+    return err != PROTO_OK
+             ? err
+             : proto_headers_metadata(hdrs, n, scratch, &ret->metadata, fault);
 }
 
 

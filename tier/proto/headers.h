@@ -106,6 +106,11 @@ proto_err_t proto_headers_parse(const proto_header_t *hdrs, unsigned n,
                                 const proto_uri_t *uri, writer_t *scratch,
                                 proto_headers_t *ret, proto_fault_t *fault);
 
+/* The x-ms-meta-* headers alone, packed into scratch. */
+proto_err_t proto_headers_metadata(const proto_header_t *hdrs, unsigned n,
+                                   writer_t *scratch, view_t *ret,
+                                   proto_fault_t *fault);
+
 /* The properties that Put Blob, Put Block List and Set Blob Properties store:
  * x-ms-blob-* first, then (`standard`: Put Blob only) the standard content
  * headers. Content type defaults to application/octet-stream with `standard`
