@@ -30,9 +30,6 @@ ngx_http_blob_snapshot(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    /* taking one overwrites nothing */
-    wr->guard.create_only = false;
-
     err = proto_cond_check_form(&ctx->headers.cond, true);
     if (err != PROTO_OK) {
         return ngx_http_blob_fail(r, ctx, err);

@@ -259,8 +259,7 @@ version_put(tx_t *tx, store_change_t *c, const blob_rec_t *cur,
     change_close(tx, c, cur, &rec);
 }
 
-/* The body's one extent; its bytes go into the record if they are few. */
-static void
+void
 take_body(tx_t *tx, store_change_t *c, store_extent_t *ret)
 {
     view_t bytes;
@@ -382,6 +381,9 @@ merge_props(blob_props_t *to, const blob_props_t *from, unsigned flags)
     if (flags & STORE_SET_TAGS) {
         to->tags = from->tags;
     }
+    if (flags & STORE_SET_SEALED) {
+        to->sealed = from->sealed;
+    }
     if (flags & STORE_SET_TIER) {
         to->tier = from->tier;
         to->tier_change_time_s = from->tier_change_time_s;
@@ -410,7 +412,7 @@ apply_set(tx_t *tx, store_change_t *c)
     rec = cur;
     merge_props(&rec.b.props, c->props, c->flags);
     set_side(tx, c, &cur, &rec);
-    if (c->flags & (STORE_SET_HEADERS | STORE_SET_META)) {
+    if (c->flags & (STORE_SET_HEADERS | STORE_SET_META | STORE_SET_SEALED)) {
         set_stamp(tx, c, c->props, &rec);
     }
     if (c->mode == STORE_MODE_DIRTY) {
@@ -549,6 +551,9 @@ apply_blob(tx_t *tx, store_change_t *c)
     case STORE_FENCE_SET:
     case STORE_FENCE_CLEAR:
         apply_fence(tx, c);
+        break;
+    case STORE_APPEND:
+        apply_append(tx, c);
         break;
     case STORE_SNAPSHOT_CREATE:
     case STORE_SNAPSHOT_DELETE:

@@ -153,7 +153,7 @@ extents_put(tx_t *tx, uint64_t id, content_t *c, const store_extent_t *e,
     head_put(tx, id, c);
     w = tx_value(tx);
     for (i = 0; i < n; i++) {
-        if (w->len > 0 && w->len + 42 + e[i].id_len > CONTENT_FEW) {
+        if (w->len > 0 && w->len + EXTENT_FIXED + e[i].id_len > CONTENT_FEW) {
             tx_put_value(tx, T_CONTENT, chunk_key(buf, id, start));
             w = tx_value(tx);
             start = at;
@@ -299,6 +299,102 @@ content_ref(tx_t *tx, uint64_t id, int records, int entries)
     } else {
         tx_del_prefix(tx, T_CONTENT, id_key(buf, id));
     }
+}
+
+/* ---- appending -------------------------------------------------------- */
+
+/* One more at the end of the last chunk, or in a chunk of its own: chunks are
+ * filled as extents_put fills them. */
+static void
+chunk_append(tx_t *tx, uint64_t id, uint64_t at, const store_extent_t *e)
+{
+    uint8_t buf[16];
+    view_t key = chunk_key(buf, id, UINT64_MAX), k, v;
+    tier_rc_t rc = index_before(tx->txn, T_CONTENT, key, &k, &v);
+    writer_t *w = tx_value(tx);
+
+    if (rc != TIER_OK || k.len != 16 || be64_get(k.ptr) != id) {
+        tx_fail(tx, rc < 0 ? rc : TIER_ECORRUPT);
+        return;
+    }
+    if (v.len + EXTENT_FIXED + e->id_len <= CONTENT_FEW) {
+        at = be64_get(k.ptr + 8);
+        writer_put(w, v);
+    }
+    extent_encode(w, e);
+    tx_put_value(tx, T_CONTENT, chunk_key(buf, id, at));
+}
+
+static void
+content_extend(tx_t *tx, uint64_t id, content_t *c, store_extent_t *e)
+{
+    store_extent_t *all = NULL;
+    bool few = c->few.ptr != NULL;
+
+    if (few) {
+        all = content_extents(tx, id, c); /* with room for one more */
+        if (all == NULL) {
+            return;
+        }
+        all[c->extents] = *e;
+    } else {
+        chunk_append(tx, id, c->length, e);
+    }
+    class_add(tx, c, -1);
+    c->length += e->length;
+    c->extents++;
+    class_add(tx, c, 1);
+    if (few) {
+        extents_put(tx, id, c, all, c->extents);
+    } else {
+        head_put(tx, id, c);
+    }
+    segref_add(tx, e, id, (int64_t) e->length);
+}
+
+/* What is shared is left alone: its extents and the new one. */
+static uint64_t
+content_fork(tx_t *tx, view_t account, uint64_t id, const content_t *c,
+             uint64_t length, const store_extent_t *e)
+{
+    store_extent_t *all = content_extents(tx, id, c);
+    uint64_t have = 0;
+    uint32_t n;
+
+    if (all == NULL) {
+        return 0;
+    }
+    for (n = 0; n < c->extents && have < length; n++) {
+        have += all[n].length;
+    }
+    if (have != length) {
+        tx_fail(tx, TIER_ECORRUPT);
+        return 0;
+    }
+    all[n] = *e;
+    return content_create(tx, account, true, all, n + 1);
+}
+
+uint64_t
+content_append(tx_t *tx, view_t account, uint64_t id, uint64_t length,
+               store_extent_t *e)
+{
+    content_t c;
+
+    if (id == 0) {
+        return content_create(tx, account, true, e, 1);
+    }
+    if (!content_load(tx, id, &c)) {
+        tx_fail(tx, TIER_ECORRUPT);
+        return 0;
+    }
+    if (c.refs == 1 && c.queue_refs == 0 && c.length == length
+        && (c.flags & CONTENT_FLAG_OWNED))
+    {
+        content_extend(tx, id, &c, e);
+        return id;
+    }
+    return content_fork(tx, account, id, &c, length, e);
 }
 
 /* ---- moves ------------------------------------------------------------ */

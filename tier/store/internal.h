@@ -212,6 +212,7 @@ TIER_MUST_CHECK tier_rc_t container_decode(view_t in,
                                            store_container_t *ret);
 void content_encode(writer_t *w, const content_t *c);
 TIER_MUST_CHECK tier_rc_t content_decode(view_t in, content_t *ret);
+#define EXTENT_FIXED 42 /* bytes, then its id */
 void extent_encode(writer_t *w, const store_extent_t *e);
 /* false at the end; *ok is cleared when damaged */
 bool extent_next(view_t *in, store_extent_t *ret, bool *ok);
@@ -365,6 +366,11 @@ TIER_MUST_CHECK tier_rc_t content_walk(index_txn_t *txn, uint64_t id,
 /* Without a reference yet: content_ref next. */
 uint64_t content_create(tx_t *tx, view_t account, bool owned,
                         store_extent_t *extents, size_t n);
+/* The first `length` bytes of an owned content and then e: `id` itself, its
+ * counts unmoved, when nobody else refers to it; else a new one, as
+ * content_create's. id 0 is empty. */
+uint64_t content_append(tx_t *tx, view_t account, uint64_t id, uint64_t length,
+                        store_extent_t *e);
 /* false: no such content. */
 bool content_length(tx_t *tx, uint64_t id, uint64_t *ret);
 /* Moves the counts; what nobody refers to goes. id 0 is fine. */
@@ -427,6 +433,13 @@ void change_close(tx_t *tx, store_change_t *c, const blob_rec_t *before,
 /* A new ETag and Last-Modified; an origin's own where they can be kept. */
 void set_stamp(tx_t *tx, const store_change_t *c, const blob_props_t *given,
                blob_rec_t *rec);
+
+/* The body's one extent; its bytes go into the record if they are few. */
+void take_body(tx_t *tx, store_change_t *c, store_extent_t *ret);
+
+/* ---- append.c --------------------------------------------------------- */
+
+void apply_append(tx_t *tx, store_change_t *c);
 
 /* ---- snapshots.c ------------------------------------------------------ */
 

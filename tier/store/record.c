@@ -286,8 +286,6 @@ content_decode(view_t in, content_t *ret)
     return d.ok ? TIER_OK : TIER_ECORRUPT;
 }
 
-#define EXTENT_FIXED 42
-
 void
 extent_encode(writer_t *w, const store_extent_t *e)
 {

@@ -287,6 +287,7 @@ typedef enum {
 
     STORE_SNAPSHOT_CREATE, /* props' metadata with STORE_SET_META; OWNED */
     STORE_SNAPSHOT_DELETE, /* snapshot; `check` is asked about it */
+    STORE_APPEND,          /* body (not empty), to an append blob; OWNED */
 
     STORE_WB_DONE,     /* if_number, origin_etag, origin_last_modified_s */
     STORE_WB_PARK,     /* if_number, error */
@@ -317,6 +318,8 @@ typedef enum {
  * stays; else it is refused. */
 #define STORE_WITH_SNAPSHOTS 0x0100u
 #define STORE_ONLY_SNAPSHOTS 0x0200u
+
+#define STORE_SET_SEALED     0x0400u /* of an append blob; new ETag */
 
 typedef enum {
     STORE_BLOCK_LATEST = 0,
@@ -397,6 +400,8 @@ typedef struct store_change_s {
     uint64_t etag;
     uint64_t content;
     uint64_t result_incarnation;
+    uint64_t append_offset; /* APPEND: where its bytes begin */
+    uint32_t committed_blocks;
     int64_t last_modified_s;
     int64_t creation_time_s;
 } store_change_t;

@@ -218,6 +218,27 @@ t_delete_all(store_t *store, const char *name, store_mode_t mode)
 }
 
 tier_rc_t
+t_append_new(store_t *store, const char *name)
+{
+    store_change_t c = t_change(STORE_BLOB_PUT, name);
+    blob_props_t props;
+
+    memset(&props, 0, sizeof(props));
+    props.type = BLOB_APPEND;
+    c.props = &props;
+    return t_commit(store, &c);
+}
+
+tier_rc_t
+t_append(store_t *store, const char *name, const void *buf, size_t len)
+{
+    store_change_t c = t_change(STORE_APPEND, name);
+
+    c.body = t_body(store, buf, len);
+    return c.body == NULL ? TIER_EIO : t_commit(store, &c);
+}
+
+tier_rc_t
 t_snapshot(store_t *store, const char *name, uint64_t *ret_time)
 {
     store_change_t c = t_change(STORE_SNAPSHOT_CREATE, name);

@@ -43,6 +43,10 @@ tier_rc_t t_list(store_t *store, const char *name, const char *list,
 tier_rc_t t_delete(store_t *store, const char *name, store_mode_t mode,
                    uint64_t *ret_number);
 
+/* An append blob, empty; then more of it. */
+tier_rc_t t_append_new(store_t *store, const char *name);
+tier_rc_t t_append(store_t *store, const char *name, const void *buf,
+                   size_t len);
 /* With its snapshots. */
 tier_rc_t t_delete_all(store_t *store, const char *name, store_mode_t mode);
 /* *ret_time: of the snapshot. */

@@ -12,6 +12,8 @@
  * what it was at is there or not, whole; the index equals its rebuild.
  */
 #define NAMES 12
+#define LOG   NAMES /* an append blob: `is` and `next` count its parts */
+#define PARTS 300
 
 typedef struct slot_s {
     volatile int busy; /* an operation on the name is under way */
@@ -103,6 +105,69 @@ snapshots(store_t *store, const char *name)
     }
 }
 
+static size_t
+part_len(int part)
+{
+    return part % 40 == 1 ? 17000 : 1 + (size_t) part % 90;
+}
+
+/* One more part, or all anew. */
+static int
+log_one(store_t *store)
+{
+    slot_t *s = &slots[LOG];
+    tier_rc_t rc;
+
+    s->next = s->is < PARTS ? s->is + 1 : 0;
+    s->busy = 1;
+    if (s->next == 0) {
+        rc = t_append_new(store, "log");
+    } else {
+        t_fill(buf, part_len(s->next), (uint64_t) s->next);
+        rc = t_append(store, "log", buf, part_len(s->next));
+    }
+    s->is = s->next;
+    s->busy = 0;
+    if (rc == TIER_OK && rand() % 20 == 0) {
+        rc = snapshots(store, "log"); /* the next append cannot be in place */
+    }
+    return rc;
+}
+
+static bool
+log_matches(const uint8_t *p, size_t have, int parts)
+{
+    size_t at = 0;
+
+    for (int i = 1; i <= parts; i++) {
+        size_t len = part_len(i);
+
+        t_fill(want, len, (uint64_t) i);
+        if (have - at < len || memcmp(p + at, want, len) != 0) {
+            return false;
+        }
+        at += len;
+    }
+    return at == have;
+}
+
+static void
+log_check(store_t *store, uint64_t inc, const char *what)
+{
+    slot_t *s = &slots[LOG];
+    size_t have = 0;
+    uint8_t *p = t_read(store, inc, VIEW("log"), &have);
+    bool new = p && s->busy &&log_matches(p, have, s->next);
+
+    if (p == NULL || (!new && !log_matches(p, have, s->is))) {
+        fail_msg("%s: the log has %zu bytes, want %d parts%s", what, have,
+                 s->is, s->busy ? " or one more" : "");
+    }
+    s->is = new ? s->next : s->is;
+    s->busy = 0;
+    free(p);
+}
+
 typedef struct work_s {
     unsigned point, passes;
     unsigned rounds;
@@ -146,6 +211,10 @@ work(void *ctx)
             && snapshots(store, name) != TIER_OK)
         {
             return 5;
+        }
+        if (w->mode == STORE_MODE_OWNED && w->mine != 1
+            && log_one(store) != TIER_OK) {
+            return 6;
         }
         if (rand() % 3 == 0 && carry_one(store) != TIER_OK) {
             return 3;
@@ -197,6 +266,7 @@ check(store_t *store, uint64_t inc, const char *what)
         s->busy = 0;
         free(p);
     }
+    log_check(store, inc, what);
     t_verify(store);
 }
 
@@ -222,10 +292,11 @@ begin(store_mode_t mode)
 
     t_opts.journal_file_bytes = 64 << 10;
     t_opts.segment_bytes = 256 << 10;
-    memset(slots, 0, NAMES * sizeof(*slots));
+    memset(slots, 0, (NAMES + 1) * sizeof(*slots));
     setenv("BLOB_EDGE_STORE_FAULT", "", 1);
     store = t_open();
     inc = t_container(store, "cont", mode);
+    assert_int_equal(t_append_new(store, "log"), TIER_OK);
     store_close(store);
     return inc;
 }

@@ -31,6 +31,7 @@ typedef struct model_s {
     uint64_t number; /* of the version */
     bool dirty;
     bool tomb;
+    bool append;
     snap_t snap[SNAPS]; /* those with a time */
 } model_t;
 
@@ -81,6 +82,7 @@ do_put(store_t *store, unsigned i, store_mode_t mode)
     memset(m->un, 0, sizeof(m->un));
     m->exists = true;
     m->tomb = false;
+    m->append = false;
     m->dirty = mode == STORE_MODE_DIRTY;
     m->parts = 1;
     m->len[0] = len;
@@ -188,6 +190,28 @@ want_of(const model_t *m)
         len += m->len[k];
     }
     return len;
+}
+
+/* Another part, or what was there becomes an append blob. */
+static void
+do_append(store_t *store, unsigned i)
+{
+    model_t *m = &model[i];
+    size_t len = some_len();
+    uint64_t seed = (uint64_t) rand();
+
+    if (!m->append || m->parts == 16) {
+        assert_int_equal(t_append_new(store, name_of(i)), TIER_OK);
+        memset(m->un, 0, sizeof(m->un));
+        m->exists = m->append = true;
+        m->parts = 0;
+        return;
+    }
+    t_fill(buf, len, seed);
+    assert_int_equal(t_append(store, name_of(i), buf, len), TIER_OK);
+    m->len[m->parts] = len;
+    m->seed[m->parts] = seed;
+    m->id[m->parts++] = -1;
 }
 
 /* Takes one, or lets one go. */
@@ -315,7 +339,7 @@ run(store_mode_t mode, unsigned seed)
     for (unsigned r = 0; r < ROUNDS; r++) {
         unsigned i = (unsigned) rand() % NAMES;
 
-        switch (rand() % 10) {
+        switch (rand() % (mode == STORE_MODE_OWNED ? 14 : 10)) {
         case 0:
         case 1:
         case 2:
@@ -335,6 +359,16 @@ run(store_mode_t mode, unsigned seed)
         case 8:
             if (mode == STORE_MODE_OWNED) {
                 do_snapshot(store, i);
+                break;
+            }
+            /* fall through */
+        case 9:
+        case 10:
+        case 11:
+        case 12:
+        case 13:
+            if (mode == STORE_MODE_OWNED) {
+                do_append(store, i);
                 break;
             }
             /* fall through */
