@@ -76,9 +76,11 @@ ngx_http_blob_files_sweep(ngx_event_t *ev)
 static void
 ngx_http_blob_files_timer_start(void)
 {
+    static ngx_connection_t conn = { .fd = (ngx_socket_t) -1 };
     ngx_event_t *ev = &ngx_http_blob_files_timer;
 
     if (!ev->timer_set) {
+        ev->data = &conn; /* nginx's debug lines show its descriptor */
         ev->handler = ngx_http_blob_files_sweep;
         ev->log = ngx_cycle->log;
         ev->cancelable = 1;
