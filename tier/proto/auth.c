@@ -87,6 +87,13 @@ check_anonymous(const proto_auth_in_t *in, proto_auth_out_t *out)
 {
     uint8_t needed = public_access_for(in);
 
+    if (in->refused & 1u << PROTO_CRED_ANONYMOUS) {
+        return needed == 0 ? refuse_anonymous(in, out)
+                           : proto_fault(&out->fault,
+                                         PROTO_ERR_PUBLIC_ACCESS_NOT_PERMITTED,
+                                         VIEW_NULL, VIEW_NULL);
+    }
+
     if (needed == 0) {
         return refuse_anonymous(in, out);
     }
@@ -116,6 +123,27 @@ check_bearer(const proto_auth_in_t *in, view_t token, proto_auth_out_t *out)
                            VIEW_NULL, VIEW_NULL);
     }
 
+    if (!in->https && !in->insecure) {
+        return auth_failed(in, out,
+                           VIEW("Authentication scheme Bearer is not allowed "
+                                "with HTTP."));
+    }
+
+    if (!in->has_origin || (!in->origin_tls && !in->insecure)) {
+        return proto_fault(&out->fault, PROTO_ERR_INVALID_BEARER_TOKEN,
+                           VIEW_NULL, VIEW_NULL);
+    }
+
+    out->probe =
+        proto_probe_for(in->op, auth_wanted_perms(in), auth_extra_perms(in),
+                        PROTO_PERM_ANY, &out->relay);
+    if (out->probe == PROTO_PROBE_NONE) {
+        return PROTO_OK;
+    }
+
+    hmac_sha256(VIEW("bearer"), token, out->caller);
+    out->until_s = proto_token_expiry(token);
+
     if (!(in->facts & PROTO_NEED_VERDICT)) {
         out->need = PROTO_NEED_VERDICT;
         return PROTO_OK;
@@ -124,6 +152,34 @@ check_bearer(const proto_auth_in_t *in, view_t token, proto_auth_out_t *out)
     return in->verdict == PROTO_OK
              ? PROTO_OK
              : proto_fault(&out->fault, in->verdict, VIEW_NULL, VIEW_NULL);
+}
+
+
+/* ---- policy --------------------------------------------------------------
+ */
+
+/* An account SAS and a service SAS are signed with the account's key, as
+ * Shared Key is (REST: "Prevent authorization with Shared Key"). */
+proto_err_t
+auth_check_policy(const proto_auth_in_t *in, proto_auth_out_t *out)
+{
+    if (!(in->refused & 1u << out->cred)) {
+        return PROTO_OK;
+    }
+
+    switch (out->cred) {
+    case PROTO_CRED_BEARER:
+        return auth_failed(in, out,
+                           VIEW("Authentication scheme Bearer is not "
+                                "supported."));
+    case PROTO_CRED_UD_SAS:
+        return proto_fault(&out->fault, PROTO_ERR_AUTHORIZATION_FAILURE,
+                           VIEW_NULL, VIEW_NULL);
+    default:
+        return proto_fault(&out->fault,
+                           PROTO_ERR_KEY_BASED_AUTHENTICATION_NOT_PERMITTED,
+                           VIEW_NULL, VIEW_NULL);
+    }
 }
 
 
@@ -164,6 +220,7 @@ check_header(const proto_auth_in_t *in, view_t authorization,
     size_t space = view_find(authorization, ' ', 0);
     view_t scheme = view_sub(authorization, 0, space);
     view_t rest = view_trim(view_sub(authorization, space, authorization.len));
+    proto_err_t err;
 
     if (view_eq_ci(scheme, VIEW("SharedKey"))) {
         out->cred = PROTO_CRED_SHARED_KEY;
@@ -182,6 +239,11 @@ check_header(const proto_auth_in_t *in, view_t authorization,
     if (count_authorization(in) != 1) {
         return proto_fault(&out->fault, PROTO_ERR_INVALID_AUTHENTICATION_INFO,
                            VIEW_NULL, VIEW_NULL);
+    }
+
+    err = auth_check_policy(in, out);
+    if (err != PROTO_OK) {
+        return err;
     }
 
     return out->cred == PROTO_CRED_BEARER

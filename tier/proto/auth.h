@@ -11,6 +11,7 @@
 #include "proto/op.h"
 #include "proto/reply.h"
 #include "proto/uri.h"
+#include "proto/verdict.h"
 
 /*
  * Who asks, and whether it may: Shared Key, Shared Key Lite, account,
@@ -39,7 +40,8 @@ typedef enum {
     PROTO_CRED_ACCOUNT_SAS,
     PROTO_CRED_SERVICE_SAS,
     PROTO_CRED_UD_SAS,
-    PROTO_CRED_BEARER
+    PROTO_CRED_BEARER,
+    PROTO_CRED_COUNT
 } proto_cred_t;
 
 typedef struct proto_auth_in_s {
@@ -54,6 +56,10 @@ typedef struct proto_auth_in_s {
     bool https;
     view_t keys[PROTO_AUTH_KEYS_MAX]; /* decoded; of uri->account */
     unsigned nkeys;
+    unsigned refused; /* 1u << proto_cred_t: not taken here, by policy */
+    bool has_origin;  /* there is one to ask for a verdict */
+    bool origin_tls;  /* and a token can go there */
+    bool insecure;    /* tokens are taken over http, too */
 
     unsigned facts; /* proto_need_t bits that hold below */
     bool container_exists;
@@ -65,21 +71,33 @@ typedef struct proto_auth_in_s {
     writer_t *scratch; /* error details; NULL: none are wanted */
 } proto_auth_in_t;
 
-/* A user delegation key by its six fields, as in the SAS. */
-typedef struct proto_ud_s {
-    view_t skoid, sktid, skt, ske, sks, skv;
-} proto_ud_t;
-
 typedef struct proto_auth_out_s {
     proto_err_t err;
     proto_fault_t fault;
     proto_cred_t cred;
     proto_need_t need; /* with err PROTO_OK: not decided yet */
-    proto_ud_t ud;
-    view_t token;     /* bearer: what follows the scheme */
+    proto_ud_t ud;     /* UD SAS: the key it names */
+    view_t token;      /* bearer: what follows the scheme */
+    /* With PROTO_NEED_VERDICT: what to ask (verdict.h), of whom (a digest of
+     * all that the verdict depends on but account, container and probe), and
+     * until when the credential is good. */
+    proto_probe_t probe;
+    uint8_t caller[SHA256_LEN];
+    int64_t until_s;
+    /* The request is to be forwarded, as the caller's own: only the origin
+     * can tell whether it may be done. */
+    bool relay;
     bool create_only; /* an existing blob: UnauthorizedBlobOverwrite */
     proto_override_t override;
 } proto_auth_out_t;
+
+/* The origin goes by the caller's own credentials, not by ours: it is the one
+ * that knows what they are good for. */
+static inline bool
+proto_cred_is_origins(proto_cred_t cred)
+{
+    return cred == PROTO_CRED_BEARER || cred == PROTO_CRED_UD_SAS;
+}
 
 /* Returns out->err. PROTO_OK and need PROTO_NEED_NONE: authorised. */
 proto_err_t proto_auth_check(const proto_auth_in_t *in, proto_auth_out_t *out);

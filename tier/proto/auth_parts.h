@@ -67,6 +67,18 @@ proto_err_t auth_check_key(const proto_auth_in_t *in, view_t credential,
 
 proto_err_t auth_check_sas(const proto_auth_in_t *in, proto_auth_out_t *out);
 
+/* Is the client (text) in sip: an address, or two with a hyphen, from and
+ * to? IPv4 as the REST pages have it, IPv6 in the same way. */
+bool auth_ip_is_allowed(view_t sip, view_t client);
+
+/* The rights that a request needs: any of `wanted`, all of `extra`. */
+uint32_t auth_wanted_perms(const proto_auth_in_t *in);
+uint32_t auth_extra_perms(const proto_auth_in_t *in);
+
+/* PROTO_OK, or what to answer to a credential that policy excludes. */
+proto_err_t auth_check_policy(const proto_auth_in_t *in,
+                              proto_auth_out_t *out);
+
 /* AuthenticationFailed with a detail; `what` then, quoted by `put`, the string
  * to sign. */
 proto_err_t auth_failed(const proto_auth_in_t *in, proto_auth_out_t *out,

@@ -107,27 +107,30 @@ take_fields(const proto_uri_t *uri, sas_t *sas)
 }
 
 
-/* sr=d: the directory is as deep as sdd says (2020-02-10). */
+/* sr=d: the directory is as deep as sdd says (2020-02-10). A listing is of
+ * the directory when its prefix goes past the slash at the end of it. */
 static bool
 take_directory(const proto_uri_t *uri, sas_t *sas)
 {
+    bool blob = uri->blob.len != 0;
+    view_t name = blob ? uri->blob : proto_uri_param(uri, PROTO_PARAM_PREFIX);
     uint64_t depth;
     size_t at = 0;
 
-    if (!view_to_u64(sas->field[SDD], &depth) || uri->blob.len == 0
-        || sas->version < V_2020_02_10)
-    {
+    if (!view_to_u64(sas->field[SDD], &depth) || sas->version < V_2020_02_10) {
         return false;
     }
 
     for (; depth != 0; depth--) {
-        if (at >= uri->blob.len) {
+        size_t slash = at >= name.len ? name.len : view_find(name, '/', at);
+
+        if (at >= name.len || (!blob && slash == name.len)) {
             return false;
         }
-        at = view_find(uri->blob, '/', at) + 1;
+        at = slash + 1;
     }
 
-    sas->directory = at == 0 ? VIEW("") : view_sub(uri->blob, 0, at - 1);
+    sas->directory = at == 0 ? VIEW("") : view_sub(name, 0, at - 1);
     return true;
 }
 
@@ -490,7 +493,7 @@ check_signature(const proto_auth_in_t *in, const sas_t *sas,
 }
 
 
-/* With the key of the delegation, or else what the origin says. */
+/* Is the key good, and if it is known, did it sign? */
 static proto_err_t
 check_delegation(const proto_auth_in_t *in, const sas_t *sas,
                  proto_auth_out_t *out)
@@ -525,18 +528,61 @@ check_delegation(const proto_auth_in_t *in, const sas_t *sas,
                                 "the specified time frame."));
     }
 
+    out->until_s = end_s;
+
     if (!(in->facts & PROTO_NEED_UD_KEY)) {
         out->need = PROTO_NEED_UD_KEY;
         return PROTO_OK;
     }
 
-    if (in->ud_key.len != 0) {
-        proto_err_t err = check_signature(in, sas, out);
+    return in->ud_key.len != 0 ? check_signature(in, sas, out) : PROTO_OK;
+}
 
-        /* suoid: whether the POSIX ACL lets this user, the origin knows */
-        if (err != PROTO_OK || f[SUOID].len == 0) {
-            return err;
-        }
+
+/* All that was signed and the signature. */
+static void
+name_sas(const proto_auth_in_t *in, const sas_t *sas, uint8_t ret[SHA256_LEN])
+{
+    sink_t s;
+
+    sink_hash(&s, sas->field[SIG]);
+    put_sas(in, sas, &s);
+    sink_sum(&s, ret);
+}
+
+
+/* A user delegation SAS reaches as far as the roles of who delegated, which
+ * the origin knows; it says the same of all SAS of one key. Where the key is
+ * not known here the signature is part of the question, and with suoid so is
+ * the path, by its POSIX ACL. */
+static proto_err_t
+check_principal(const proto_auth_in_t *in, const sas_t *sas,
+                proto_auth_out_t *out)
+{
+    bool known = in->ud_key.len != 0 && sas->field[SUOID].len == 0;
+    int64_t expiry_s;
+
+    if (!in->has_origin) {
+        return in->ud_key.len != 0 ? PROTO_OK : bad_signature(in, sas, out);
+    }
+
+    out->probe =
+        proto_probe_for(in->op, auth_wanted_perms(in), auth_extra_perms(in),
+                        sas->perms, &out->relay);
+    if (out->probe == PROTO_PROBE_NONE
+        || (known && out->probe == PROTO_PROBE_AUTHENTIC))
+    {
+        return PROTO_OK;
+    }
+
+    if (proto_date_parse_iso8601(sas->expiry, &expiry_s)
+        && expiry_s < out->until_s)
+    {
+        out->until_s = expiry_s;
+    }
+
+    if (!known || !proto_ud_name(&out->ud, out->caller)) {
+        name_sas(in, sas, out->caller);
     }
 
     if (!(in->facts & PROTO_NEED_VERDICT)) {
@@ -544,11 +590,9 @@ check_delegation(const proto_auth_in_t *in, const sas_t *sas,
         return PROTO_OK;
     }
 
-    if (in->verdict != PROTO_OK) {
-        return proto_fault(&out->fault, in->verdict, VIEW_NULL, VIEW_NULL);
-    }
-
-    return PROTO_OK;
+    return in->verdict == PROTO_OK
+             ? PROTO_OK
+             : proto_fault(&out->fault, in->verdict, VIEW_NULL, VIEW_NULL);
 }
 
 
@@ -592,57 +636,6 @@ check_window(const proto_auth_in_t *in, const sas_t *sas,
 }
 
 
-static bool
-parse_ipv4(view_t v, uint32_t *ret)
-{
-    uint32_t ip = 0;
-    size_t at = 0;
-
-    for (unsigned i = 0; i < 4; i++) {
-        size_t end = view_find(v, '.', at);
-        view_t part = view_sub(v, at, end - at);
-        uint64_t n;
-
-        if ((end == v.len) != (i == 3) || part.len > 3
-            || !view_to_u64(part, &n) || n > 255)
-        {
-            return false;
-        }
-
-        ip = ip << 8 | (uint32_t) n;
-        at = end + 1;
-    }
-
-    *ret = ip;
-    return true;
-}
-
-
-/* One IPv4 address, or two with a hyphen: from, to. */
-static bool
-ip_is_allowed(view_t sip, view_t client)
-{
-    size_t hyphen = view_find(sip, '-', 0);
-    uint32_t from, to, ip;
-
-    if (view_starts_with(client, VIEW("::ffff:"))) {
-        client = view_sub(client, 7, client.len);
-    }
-
-    if (!parse_ipv4(client, &ip)
-        || !parse_ipv4(view_sub(sip, 0, hyphen), &from)) {
-        return false;
-    }
-
-    if (hyphen == sip.len) {
-        return ip == from;
-    }
-
-    return parse_ipv4(view_sub(sip, hyphen + 1, sip.len), &to) && ip >= from
-        && ip <= to;
-}
-
-
 /* Before 2015-04-05 a SAS that does not reach gives no reason. */
 static proto_err_t
 out_of_reach(const sas_t *sas, proto_auth_out_t *out, proto_err_t err)
@@ -671,7 +664,7 @@ check_way(const proto_auth_in_t *in, const sas_t *sas, proto_auth_out_t *out)
         return malformed(in, out);
     }
 
-    if (sip.len != 0 && !ip_is_allowed(sip, in->client_ip)) {
+    if (sip.len != 0 && !auth_ip_is_allowed(sip, in->client_ip)) {
         return out_of_reach(sas, out,
                             PROTO_ERR_AUTHORIZATION_SOURCE_IP_MISMATCH);
     }
@@ -712,8 +705,8 @@ _Static_assert(PROTO_PERM_R == 1u << 0 && PROTO_PERM_M == 1u << 8
 
 
 /* What a header or parameter asks for on top of the operation. */
-static uint32_t
-extra_perms(const proto_auth_in_t *in)
+uint32_t
+auth_extra_perms(const proto_auth_in_t *in)
 {
     const proto_headers_t *h = in->headers;
     view_t include = proto_uri_param(in->uri, PROTO_PARAM_INCLUDE), item;
@@ -743,8 +736,8 @@ extra_perms(const proto_auth_in_t *in)
 
 
 /* Any one of these. */
-static uint32_t
-wanted_perms(const proto_auth_in_t *in)
+uint32_t
+auth_wanted_perms(const proto_auth_in_t *in)
 {
     if (in->op->id == PROTO_OP_DELETE_BLOB) {
         if (view_eq_ci(proto_uri_param(in->uri, PROTO_PARAM_DELETETYPE),
@@ -786,7 +779,9 @@ check_scope(const proto_auth_in_t *in, const sas_t *sas, proto_auth_out_t *out)
 
     } else if (!in->op->service_sas
                || (in->op->level == PROTO_LEVEL_CONTAINER
-                   && sas->resource != 'c'))
+                   && sas->resource != 'c'
+                   && !(sas->resource == 'd'
+                        && in->op->id == PROTO_OP_LIST_BLOBS)))
     {
         err = PROTO_ERR_AUTHORIZATION_FAILURE;
     }
@@ -798,8 +793,8 @@ check_scope(const proto_auth_in_t *in, const sas_t *sas, proto_auth_out_t *out)
 static proto_err_t
 check_perms(const proto_auth_in_t *in, const sas_t *sas, proto_auth_out_t *out)
 {
-    uint32_t wanted = wanted_perms(in);
-    uint32_t extra = extra_perms(in);
+    uint32_t wanted = auth_wanted_perms(in);
+    uint32_t extra = auth_extra_perms(in);
 
     if (in->op->perms == PROTO_PERM_NONE) {
         return out_of_reach(sas, out, PROTO_ERR_AUTHORIZATION_FAILURE);
@@ -940,6 +935,11 @@ auth_check_sas(const proto_auth_in_t *in, proto_auth_out_t *out)
     }
 
     out->cred = sas.kind;
+    err = auth_check_policy(in, out);
+    if (err != PROTO_OK) {
+        return err;
+    }
+
     err = sas.kind == PROTO_CRED_UD_SAS ? check_delegation(in, &sas, out)
                                         : check_signature(in, &sas, out);
     if (err != PROTO_OK || out->need != PROTO_NEED_NONE) {
@@ -960,6 +960,9 @@ auth_check_sas(const proto_auth_in_t *in, proto_auth_out_t *out)
     }
     if (err == PROTO_OK && !take_override(&sas, &out->override)) {
         err = malformed(in, out);
+    }
+    if (err == PROTO_OK && sas.kind == PROTO_CRED_UD_SAS) {
+        err = check_principal(in, &sas, out);
     }
 
     return err;

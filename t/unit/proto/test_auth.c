@@ -551,7 +551,8 @@ sas_user_delegation(void **state)
         "/con/b?sv=2025-07-05&sr=b&sp=r&se=2026-03-11" UD
         "2025-07-05&sig=" SIG_ENC_UD_2025
     };
-    uint8_t key[32];
+    uint8_t key[32], caller[SHA256_LEN];
+    int64_t until_s;
 
     (void) state;
 
@@ -562,18 +563,29 @@ sas_user_delegation(void **state)
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         request("GET", HOST, targets[i], "");
         REFUSED("OK");
+        b.in.has_origin = true;
         assert_int_equal(b.out.need, PROTO_NEED_UD_KEY);
         assert_true(view_eq(b.out.ud.skoid, VIEW("oid")));
         b.in.facts |= PROTO_NEED_UD_KEY;
         REFUSED("OK");
         assert_int_equal(b.out.need, PROTO_NEED_VERDICT);
+        assert_int_equal(b.out.probe, PROTO_PROBE_READ);
+        memcpy(caller, b.out.caller, sizeof(caller));
+        assert_true(proto_date_parse_iso8601(VIEW("2026-03-11"), &until_s));
+        assert_int_equal(b.out.until_s, until_s);
+
+        /* the key proves who signed, its principal's roles remain */
         b.in.ud_key = view_of(key, 32);
-        OK();
+        REFUSED("OK");
+        assert_int_equal(b.out.need, PROTO_NEED_VERDICT);
+        assert_memory_not_equal(b.out.caller, caller, sizeof(caller));
         key[0] ^= 1;
         REFUSED("AuthenticationFailed");
         key[0] ^= 1;
-        b.in.ud_key = VIEW_NULL;
         b.in.facts |= PROTO_NEED_VERDICT;
+        OK();
+        assert_false(b.out.relay);
+        b.in.ud_key = VIEW_NULL;
         OK();
         b.in.verdict = PROTO_ERR_AUTHENTICATION_FAILED;
         REFUSED("AuthenticationFailed");
@@ -601,6 +613,7 @@ sas_user_delegation_suoid(void **state)
             "2023-11-03&sig=" SIG_ENC_UD_SUOID,
             "");
     b.in.facts = PROTO_NEED_UD_KEY;
+    b.in.has_origin = true;
     b.in.ud_key = view_of(key, sizeof(key));
     REFUSED("OK");
     assert_int_equal(b.out.need, PROTO_NEED_VERDICT);
@@ -697,8 +710,19 @@ bearer(void **state)
     request("PUT", HOST, "/con/b",
             "Authorization:Bearer abc.def\nx-ms-blob-type:BlockBlob\n"
             "Content-Length:0\n");
+    REFUSED("AuthenticationFailed"); /* over http */
+    b.in.insecure = true;
+    REFUSED("InvalidAuthenticationInfo"); /* nobody to ask */
+    assert_int_equal(b.out.err, PROTO_ERR_INVALID_BEARER_TOKEN);
+    b.in.has_origin = true;
+    b.in.insecure = false;
+    b.in.https = true;
+    REFUSED("InvalidAuthenticationInfo"); /* by an origin without TLS */
+    b.in.origin_tls = true;
     REFUSED("OK");
     assert_int_equal(b.out.need, PROTO_NEED_VERDICT);
+    assert_int_equal(b.out.probe, PROTO_PROBE_WRITE);
+    assert_true(b.out.until_s == INT64_MAX);
     assert_true(view_eq(b.out.token, VIEW("abc.def")));
     b.in.facts = PROTO_NEED_VERDICT;
     OK();
