@@ -30,6 +30,7 @@
  *     module.c    directive table, confs, phases; conf.c: the directives
  *     process.c   policy file, opening the store in each process
  *     handler.c   entry, parse, gate, dispatch; log.c: lines without secrets
+ *     conf_auth.c directives on who is let in, other names of an account
  *     step.c      driver, wake, timers, tasks, finish
  *     commit.c    batches of changes; waiting until durable
  *     body.c      request bodies: bounded into memory, streamed to the store
@@ -47,6 +48,7 @@
  *     vars.c      variables of conf/blob_origin.conf
  *     ask.c       asking (HEAD/GET) with @blob_ask; origin.c: facts, resolve
  *     crowd.c     many who want the same: one asks, one fetches
+ *     verdict.c   what the origin says of a caller; zone.c keeps it
  *     slice.c     reads through the hot tier, @blob_slice
  *     forward.c   flush, fence, @blob_forward, @blob_tier listings
  *     filter.c    ngx_http_blob_filter_module: header and body filter,
@@ -104,6 +106,13 @@ struct ngx_http_blob_account_s {
     u_char origin_key_buf[64];
     view_t origin_key; /* decoded; null: none */
 
+    ngx_array_t aliases;      /* ngx_str_t: other names, hosts */
+    ngx_uint_t auth_refused;  /* 1u << proto_cred_t */
+    ngx_flag_t auth_insecure; /* tokens over http */
+    ngx_flag_t auth_given;
+    ngx_str_t tenant; /* of the challenge; empty: common */
+    view_t challenge; /* WWW-Authenticate */
+
     policy_account_t policy; /* rules[0] is the account's own */
     ngx_array_t rules;       /* policy_rule_t while parsing */
     ngx_array_t sources;     /* view_t: blob_copy_source, while parsing */
@@ -124,7 +133,8 @@ typedef struct {
     ngx_thread_pool_t *io;      /* blob_io: bodies, scans, waits */
     ngx_thread_pool_t *commits; /* blob_commit */
 
-    ngx_uint_t passes; /* locations with blob_pass */
+    ngx_uint_t passes;    /* locations with blob_pass */
+    ngx_shm_zone_t *zone; /* verdicts and keys of an origin; or NULL */
 
     ngx_http_blob_account_t *open_account; /* while parsing */
     ngx_uint_t open_rule;
@@ -152,6 +162,8 @@ typedef struct {
     ngx_str_t account_name;           /* "*": as the URL says */
     ngx_http_blob_account_t *account; /* NULL if "*" */
     proto_uri_style_t style;
+    ngx_uint_t auth_refused; /* beside the account's */
+    ngx_flag_t auth_insecure;
     u_char *file; /* where blob_pass stands, for messages */
     ngx_uint_t line;
 } ngx_http_blob_loc_conf_t;
@@ -193,6 +205,7 @@ struct ngx_http_blob_ctx_s {
     proto_auth_in_t auth_in;
     proto_auth_out_t auth;
     proto_fault_t fault; /* filled by whatever refuses */
+    view_t challenge;    /* the origin's, with a 401 of its */
     int64_t now_s;
 
     /* what is known */
@@ -397,6 +410,8 @@ ngx_int_t ngx_http_blob_frame_body(ngx_http_request_t *r,
 
 ngx_http_blob_account_t *
 ngx_http_blob_account_find(ngx_http_blob_main_conf_t *bmcf, view_t name);
+/* Is it a name of the account? */
+bool ngx_http_blob_account_is(ngx_http_blob_account_t *account, view_t name);
 /* The content handler of a location with blob_pass. */
 ngx_int_t ngx_http_blob_handler(ngx_http_request_t *r);
 
@@ -473,6 +488,13 @@ ngx_int_t ngx_http_blob_container_resolve(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_fact_for_write(ngx_http_request_t *r,
                                        ngx_http_blob_ctx_t *ctx,
                                        const ngx_http_blob_step_t *next);
+/* What the origin says of the caller, for ctx->auth; at `next` it is a fact
+ * of ctx->auth_in. Or answers ServerBusy. */
+ngx_int_t ngx_http_blob_verdict(ngx_http_request_t *r,
+                                ngx_http_blob_ctx_t *ctx,
+                                const ngx_http_blob_step_t *next);
+/* The user delegation key that ctx->auth names, null if it is not known. */
+view_t ngx_http_blob_verdict_key(ngx_http_blob_ctx_t *ctx);
 /* The merged listing through @blob_tier, the whole answer. */
 ngx_int_t ngx_http_blob_list_origin(ngx_http_request_t *r,
                                     ngx_http_blob_ctx_t *ctx);

@@ -230,7 +230,9 @@ ngx_http_blob_fwd_refresh(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_uint_t status = ngx_http_blob_fwd(ctx)->status;
 
-    if (status >= NGX_HTTP_SPECIAL_RESPONSE && status < 500) {
+    if (ctx->op->level == PROTO_LEVEL_ACCOUNT
+        || (status >= NGX_HTTP_SPECIAL_RESPONSE && status < 500))
+    {
         return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_unfence);
     }
 
@@ -247,7 +249,8 @@ ngx_http_blob_fwd_holds(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
     ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
     bool done = status < NGX_HTTP_SPECIAL_RESPONSE;
 
-    if (fwd->fenced) {
+    if (fwd->fenced
+        || (done && ctx->op->id == PROTO_OP_GET_USER_DELEGATION_KEY)) {
         return true;
     }
 
@@ -379,6 +382,7 @@ ngx_http_blob_fwd_foreign(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     }
 
     if (ctx->op->id != PROTO_OP_PREFLIGHT
+        && !(proto_cred_is_origins(ctx->auth.cred) && code.len != 0)
         && (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN))
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -451,6 +455,12 @@ ngx_http_blob_fwd_release(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     r->buffered &= ~BLOB_HELD;
     fwd->out = 0;
+
+    if (ctx->op->id == PROTO_OP_GET_USER_DELEGATION_KEY
+        && fwd->status < NGX_HTTP_SPECIAL_RESPONSE)
+    {
+        ngx_http_blob_key_learn(ctx, view_of(fwd->body, fwd->len));
+    }
 
     if (r->headers_out.status != NGX_HTTP_NO_CONTENT
         && r->headers_out.status != NGX_HTTP_NOT_MODIFIED)

@@ -72,12 +72,29 @@ ngx_http_blob_sub_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     return rc;
 }
 
+static ngx_str_t
+ngx_http_blob_method_name(ngx_uint_t method)
+{
+    return ngx_http_blob_str(method == NGX_HTTP_HEAD     ? VIEW("HEAD")
+                             : method == NGX_HTTP_PUT    ? VIEW("PUT")
+                             : method == NGX_HTTP_DELETE ? VIEW("DELETE")
+                                                         : VIEW("GET"));
+}
+
+static ngx_uint_t
+ngx_http_blob_method(view_t name)
+{
+    return view_eq(name, VIEW("HEAD"))   ? NGX_HTTP_HEAD
+         : view_eq(name, VIEW("PUT"))    ? NGX_HTTP_PUT
+         : view_eq(name, VIEW("DELETE")) ? NGX_HTTP_DELETE
+                                         : NGX_HTTP_GET;
+}
+
 ngx_int_t
 ngx_http_blob_launch(ngx_http_request_t *r, ngx_pool_t *pool,
                      ngx_http_core_loc_conf_t *way, ngx_http_blob_sub_t *sub,
                      ngx_uint_t method, ngx_http_request_t **ret)
 {
-    static ngx_str_t get = ngx_string("GET"), head = ngx_string("HEAD");
     ngx_http_post_subrequest_t *ps;
     ngx_http_request_t *sr;
     ngx_pool_t *saved = r->pool;
@@ -101,14 +118,14 @@ ngx_http_blob_launch(ngx_http_request_t *r, ngx_pool_t *pool,
     }
 
     sr->method = method;
-    sr->method_name = method == NGX_HTTP_HEAD ? head : get;
+    sr->method_name = ngx_http_blob_method_name(method);
     sr->request_body = NULL;
     sr->headers_in.headers = sub->out.headers;
     if (sr->headers_in.headers.last == &sub->out.headers.part) {
         sr->headers_in.headers.last = &sr->headers_in.headers.part;
     }
     sr->headers_in.content_length = NULL;
-    sr->headers_in.content_length_n = -1;
+    sr->headers_in.content_length_n = method == NGX_HTTP_PUT ? 0 : -1;
     sr->headers_in.chunked = 0;
     sr->headers_in.range = NULL;
     sr->headers_in.if_range = NULL;
@@ -178,16 +195,13 @@ ngx_http_blob_asked(ngx_http_request_t *r)
 }
 
 ngx_int_t
-ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                  ngx_http_blob_ask_t what, const ngx_http_blob_step_t *next)
+ngx_http_blob_ask_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                       const ngx_http_blob_out_spec_t *spec, bool in_memory,
+                       const ngx_http_blob_step_t *next)
 {
-    ngx_http_blob_out_spec_t spec = { .method = VIEW("HEAD"),
-                                      .content_length = -1 };
     ngx_http_blob_ways_t *ways = ngx_http_blob_ways(r);
     ngx_http_blob_way_t *way = ngx_http_blob_way(ctx);
-    view_t blob = ctx->uri.blob;
     ngx_http_blob_sub_t *sub;
-    ngx_int_t rc;
 
     sub = ngx_pcalloc(r->pool, sizeof(*sub));
     if (sub == NULL || way == NULL || ways == NULL) {
@@ -196,8 +210,36 @@ ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     sub->kind = BLOB_CTX_ASK;
     sub->ctx = ctx;
+    sub->in_memory = in_memory;
     way->ask = sub;
     way->asked_ms = ngx_http_blob_now_ms();
+
+    if (ngx_http_blob_out_make(r->pool, ctx, spec, &sub->out) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->write_event_handler = ngx_http_blob_asked;
+    ctx->step = next;
+
+    if (ngx_http_blob_launch(r, r->pool, ways->ask, sub,
+                             ngx_http_blob_method(spec->method), NULL)
+        != NGX_OK)
+    {
+        r->write_event_handler = ngx_http_request_empty_handler;
+        return NGX_ERROR;
+    }
+
+    return BLOB_WAIT;
+}
+
+ngx_int_t
+ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                  ngx_http_blob_ask_t what, const ngx_http_blob_step_t *next)
+{
+    ngx_http_blob_out_spec_t spec = { .method = VIEW("HEAD"),
+                                      .content_length = -1 };
+    view_t blob = ctx->uri.blob;
+    ngx_int_t rc;
 
     switch (what) {
     case BLOB_ASK_BLOB:
@@ -208,7 +250,6 @@ ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     case BLOB_ASK_ACL:
         spec.query = VIEW("restype=container&comp=acl");
         spec.method = VIEW("GET");
-        sub->in_memory = 1;
         break;
     }
     if (what != BLOB_ASK_BLOB) {
@@ -218,25 +259,9 @@ ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     rc = ngx_http_blob_out_resource(r->pool, ctx, &spec.resource);
     ctx->uri.blob = blob;
 
-    if (rc != NGX_OK
-        || ngx_http_blob_out_make(r->pool, ctx, &spec, &sub->out) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    r->write_event_handler = ngx_http_blob_asked;
-    ctx->step = next;
-
-    if (ngx_http_blob_launch(r, r->pool, ways->ask, sub,
-                             sub->in_memory ? NGX_HTTP_GET : NGX_HTTP_HEAD,
-                             NULL)
-        != NGX_OK)
-    {
-        r->write_event_handler = ngx_http_request_empty_handler;
-        return NGX_ERROR;
-    }
-
-    return BLOB_WAIT;
+    return rc == NGX_OK ? ngx_http_blob_ask_send(r, ctx, &spec,
+                                                 what == BLOB_ASK_ACL, next)
+                        : NGX_ERROR;
 }
 
 /* ---- facts ------------------------------------------------------------ */

@@ -117,7 +117,7 @@ ngx_http_blob_account_find(ngx_http_blob_main_conf_t *bmcf, view_t name)
     ngx_uint_t i;
 
     for (i = 0; i < bmcf->accounts.nelts; i++) {
-        if (view_eq(ngx_http_blob_view(account[i]->name), name)) {
+        if (ngx_http_blob_account_is(account[i], name)) {
             return account[i];
         }
     }
@@ -153,6 +153,10 @@ ngx_http_blob_conf_account_done(ngx_conf_t *cf,
                            "blob_account \"%V\" has no key: add \"key "
                            "file:PATH;\" or \"key BASE64;\"",
                            &account->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_blob_conf_challenge(cf, account) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -215,6 +219,8 @@ ngx_http_blob_conf_account(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     account = ngx_pcalloc(cf->pool, sizeof(*account));
     slot = ngx_array_push(&bmcf->accounts);
     if (account == NULL || slot == NULL
+        || ngx_array_init(&account->aliases, cf->pool, 2, sizeof(ngx_str_t))
+               != NGX_OK
         || ngx_array_init(&account->rules, cf->pool, 4, sizeof(policy_rule_t))
                != NGX_OK
         || ngx_array_init(&account->sources, cf->pool, 4, sizeof(view_t))

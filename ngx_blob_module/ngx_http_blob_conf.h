@@ -24,6 +24,17 @@ char *ngx_http_blob_conf_origin_cred(ngx_conf_t *cf, ngx_command_t *cmd,
                                      void *conf);
 char *ngx_http_blob_conf_copy_source(ngx_conf_t *cf, ngx_command_t *cmd,
                                      void *conf);
+/* conf_auth.c */
+char *ngx_http_blob_conf_alias(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_blob_conf_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_blob_conf_auth_account(ngx_conf_t *cf, ngx_command_t *cmd,
+                                      void *conf);
+char *ngx_http_blob_conf_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
+                                void *conf);
+/* account->challenge of its tenant. */
+char *ngx_http_blob_conf_challenge(ngx_conf_t *cf,
+                                   ngx_http_blob_account_t *account);
+
 char *ngx_http_blob_conf_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* Makes the store's folder and publishes the policy in it (master). */

@@ -85,7 +85,7 @@ ngx_http_blob_crowd_cleanup(void *data)
 }
 
 ngx_int_t
-ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx,
+ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx, const ngx_str_t *key,
                          const ngx_http_blob_step_t *again)
 {
     ngx_http_blob_way_t *way = ctx->origin, *leader;
@@ -100,8 +100,7 @@ ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx,
 
     if (way->crowd_event.handler == NULL) {
         cln = ngx_pool_cleanup_add(ctx->r->pool, 0);
-        if (cln == NULL
-            || ngx_http_blob_ask_key(ctx, &way->crowd.str) != NGX_OK) {
+        if (cln == NULL) {
             return NGX_ERROR;
         }
         cln->handler = ngx_http_blob_crowd_cleanup;
@@ -109,6 +108,13 @@ ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx,
         way->crowd_event.handler = ngx_http_blob_crowd_woken;
         way->crowd_event.data = way;
         way->crowd_event.log = ngx_cycle->log;
+    }
+
+    if (key != NULL) {
+        way->crowd.str = *key;
+
+    } else if (ngx_http_blob_ask_key(ctx, &way->crowd.str) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     hash = ngx_murmur_hash2(way->crowd.str.data, way->crowd.str.len);

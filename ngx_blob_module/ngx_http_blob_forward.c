@@ -9,7 +9,9 @@
  *
  *     flush    until the origin has what was committed here of that blob
  *     fence    (write back) nothing else commits to it meanwhile
- *     out      the client's own request, streamed both ways, re-signed
+ *     out      the client's own request, streamed both ways, re-signed; with
+ *              the client's own token or user delegation SAS if it has one,
+ *              so that nobody gets what the origin's key alone may do
  *     answer   answer.c
  *
  * Once out, nginx's upstream code owns the request.
@@ -381,52 +383,6 @@ ngx_http_blob_word_in(view_t v, const char *const *words)
     return false;
 }
 
-/* The client's query without what it proved itself with. */
-static ngx_int_t
-ngx_http_blob_fwd_query(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
-                        view_t *ret)
-{
-    static const char *const drop[] = {
-        "sv",      "ss",          "srt",  "sp",    "se",    "st",    "spr",
-        "sig",     "sr",          "si",   "sip",   "skoid", "sktid", "skt",
-        "ske",     "sks",         "skv",  "saoid", "suoid", "scid",  "sdd",
-        "ses",     "rscc",        "rscd", "rsce",  "rscl",  "rsct",  "sduoid",
-        "skdutid", "api-version", NULL
-    };
-    view_t query = ctx->uri.raw_query, pair, name;
-    size_t from, to;
-    u_char *buf, *text;
-    writer_t w, scratch;
-
-    buf = ngx_pnalloc(r->pool, query.len + 1);
-    text = ngx_pnalloc(r->pool, query.len + 1);
-    if (buf == NULL || text == NULL) {
-        return NGX_ERROR;
-    }
-    writer_init_fixed(&w, buf, query.len + 1);
-
-    for (from = 0; from < query.len; from = to + 1) {
-        to = view_find(query, '&', from);
-        pair = view_sub(query, from, to - from);
-        writer_init_fixed(&scratch, text, query.len + 1);
-
-        if (pair.len == 0
-            || !proto_uri_decode(view_sub(pair, 0, view_find(pair, '=', 0)),
-                                 true, &scratch, &name)
-            || ngx_http_blob_word_in(name, drop))
-        {
-            continue;
-        }
-        if (w.len) {
-            writer_putc(&w, '&');
-        }
-        writer_put(&w, pair);
-    }
-
-    *ret = writer_view(&w);
-    return writer_ok(&w) ? NGX_OK : NGX_ERROR;
-}
-
 bool
 ngx_http_blob_fwd_record(ngx_http_blob_ctx_t *ctx)
 {
@@ -616,7 +572,13 @@ ngx_http_blob_fwd_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (ngx_http_blob_fwd_query(r, ctx, &spec.query) != NGX_OK
+    if (proto_cred_is_origins(ctx->auth.cred)
+        && ngx_http_blob_caller(r, ctx, &spec) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_blob_query_part(r, ctx, false, &spec.query) != NGX_OK
         || ngx_http_blob_fwd_headers(r, ctx, &spec) != NGX_OK
         || ngx_http_blob_out_make(r->pool, ctx, &spec, &way->out) != NGX_OK
         || (way->fwd->acl && ngx_http_blob_fwd_body(r, ctx) != NGX_OK))

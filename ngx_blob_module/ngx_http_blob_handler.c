@@ -133,12 +133,33 @@ ngx_http_blob_find_account(ngx_http_blob_ctx_t *ctx)
     if (account == NULL) {
         account = ngx_http_blob_account_find(ctx->bmcf, ctx->uri.account);
 
-    } else if (!view_eq(ctx->uri.account, ngx_http_blob_view(account->name))) {
+    } else if (!ngx_http_blob_account_is(account, ctx->uri.account)) {
         account = NULL;
     }
 
     ctx->account = account;
     return account == NULL ? PROTO_ERR_ACCOUNT_NOT_FOUND : PROTO_OK;
+}
+
+/* A host that is an account's other name stands for the account. */
+static void
+ngx_http_blob_host_account(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           proto_uri_opts_t *opts)
+{
+    view_t host = ngx_http_blob_view(r->headers_in.server);
+    ngx_http_blob_account_t *account;
+
+    if (view_find(host, '.', 0) == host.len) {
+        return;
+    }
+
+    account = ngx_http_blob_account_find(ctx->bmcf, host);
+    if (account != NULL
+        && (ctx->blcf->account == NULL || ctx->blcf->account == account))
+    {
+        opts->style = PROTO_URI_FIXED;
+        opts->account = ngx_http_blob_view(account->name);
+    }
 }
 
 static proto_err_t
@@ -159,6 +180,7 @@ ngx_http_blob_understand(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     if (r->headers_in.host != NULL) {
         ctx->host = ngx_http_blob_view(r->headers_in.host->value);
     }
+    ngx_http_blob_host_account(r, ctx, &opts);
 
     err = ngx_http_blob_take_headers(r, ctx);
     if (err == PROTO_OK) {
@@ -208,6 +230,14 @@ ngx_http_blob_auth_input(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         in->keys[i] = ctx->account->keys[i];
     }
     in->nkeys = (unsigned) ctx->account->nkeys;
+    in->refused =
+        (unsigned) (ctx->account->auth_refused | ctx->blcf->auth_refused);
+    in->insecure = ctx->account->auth_insecure || ctx->blcf->auth_insecure;
+    in->has_origin = ngx_http_blob_has_origin(ctx);
+    in->origin_tls =
+        in->has_origin
+        && ngx_strncasecmp(ctx->account->origin.data, (u_char *) "https://", 8)
+               == 0;
     in->scratch = &ctx->scratch;
 }
 
@@ -260,13 +290,11 @@ ngx_http_blob_gate(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     case PROTO_NEED_UD_KEY:
         ctx->auth_in.facts |= PROTO_NEED_UD_KEY;
-        ctx->auth_in.ud_key = VIEW_NULL;
+        ctx->auth_in.ud_key = ngx_http_blob_verdict_key(ctx);
         return BLOB_NEXT;
 
-    default: /* nobody here can tell: deny */
-        ctx->auth_in.facts |= PROTO_NEED_VERDICT;
-        ctx->auth_in.verdict = PROTO_ERR_AUTHENTICATION_FAILED;
-        return BLOB_NEXT;
+    default:
+        return ngx_http_blob_verdict(r, ctx, &ngx_http_blob_step_gate);
     }
 }
 
@@ -316,7 +344,8 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         if (err != PROTO_OK || (origin && proto_snapshot_sent(op, &ctx->uri))
             || (origin && op->level == PROTO_LEVEL_BLOB
                 && ctx->policy.write == WRITE_THROUGH
-                && (op->write || op->id == PROTO_OP_GET_BLOCK_LIST)))
+                && (op->write || op->id == PROTO_OP_GET_BLOCK_LIST))
+            || ctx->auth.relay)
         {
             how = PROTO_FORWARD;
         }

@@ -43,6 +43,13 @@ static ngx_command_t  ngx_http_blob_commands[] = {
       0,
       NULL },
 
+    { ngx_string("alias"),
+      BLOB_ACCOUNT_CONF|NGX_CONF_1MORE,
+      ngx_http_blob_conf_alias,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("key"),
       BLOB_ACCOUNT_CONF|NGX_CONF_TAKE1,
       ngx_http_blob_conf_key,
@@ -81,6 +88,20 @@ static ngx_command_t  ngx_http_blob_commands[] = {
     { ngx_string("blob_copy_source"),
       BLOB_ACCOUNT_CONF|NGX_CONF_1MORE,
       ngx_http_blob_conf_copy_source,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("blob_tenant"),
+      BLOB_ACCOUNT_CONF|NGX_CONF_TAKE1,
+      ngx_http_blob_conf_tenant,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("blob_auth"),
+      BLOB_ACCOUNT_CONF|NGX_CONF_1MORE,
+      ngx_http_blob_conf_auth_account,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -130,6 +151,13 @@ static ngx_command_t  ngx_http_blob_commands[] = {
     { ngx_string("blob_pass"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_blob_pass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("blob_auth"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_blob_conf_auth,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -193,7 +221,14 @@ ngx_http_blob_create_srv_conf(ngx_conf_t *cf)
 static void *
 ngx_http_blob_create_loc_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_blob_loc_conf_t));
+    ngx_http_blob_loc_conf_t *blcf = ngx_pcalloc(cf->pool, sizeof(*blcf));
+
+    if (blcf != NULL) {
+        blcf->auth_refused = NGX_CONF_UNSET_UINT;
+        blcf->auth_insecure = NGX_CONF_UNSET;
+    }
+
+    return blcf;
 }
 
 /* nginx's thread pools, unless the configuration made them already. */
@@ -351,9 +386,12 @@ ngx_http_blob_conf_origin_used(ngx_conf_t *cf, ngx_http_blob_main_conf_t *bmcf,
 static char *
 ngx_http_blob_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
-    ngx_http_blob_loc_conf_t *blcf = child;
+    ngx_http_blob_loc_conf_t *prev = parent, *blcf = child;
     ngx_http_blob_main_conf_t *bmcf;
     ngx_http_core_loc_conf_t *clcf;
+
+    ngx_conf_merge_uint_value(blcf->auth_refused, prev->auth_refused, 0);
+    ngx_conf_merge_value(blcf->auth_insecure, prev->auth_insecure, 0);
 
     if (!blcf->pass) {
         return NGX_CONF_OK;

@@ -351,6 +351,7 @@ ngx_http_blob_origin_postconf(ngx_conf_t *cf, ngx_http_blob_main_conf_t *bmcf)
     ngx_http_core_srv_conf_t **cscf;
     ngx_http_blob_srv_conf_t *bscf;
     ngx_http_blob_ways_t *ways;
+    bool used = false;
     ngx_uint_t i;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
@@ -374,9 +375,10 @@ ngx_http_blob_origin_postconf(ngx_conf_t *cf, ngx_http_blob_main_conf_t *bmcf)
             return NGX_ERROR;
         }
         bscf->origin_data = ways;
+        used = true;
     }
 
-    return NGX_OK;
+    return used ? ngx_http_blob_zone_add(cf, bmcf) : NGX_OK;
 }
 
 ngx_http_blob_ways_t *
@@ -535,7 +537,8 @@ ngx_http_blob_read_know(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     if (!way->force && !way->followed
         && ctx->policy.fresh_ms >= BLOB_CROWD_FRESH_MS)
     {
-        rc = ngx_http_blob_crowd_join(ctx, &ngx_http_blob_step_read_know);
+        rc =
+            ngx_http_blob_crowd_join(ctx, NULL, &ngx_http_blob_step_read_know);
         if (rc != NGX_DECLINED) {
             return rc;
         }

@@ -65,6 +65,10 @@ typedef struct {
     unsigned nhdrs;
     int64_t content_length; /* -1: none is sent */
     bool forward;
+    /* As the caller, not as the edge: with its token or its SAS, unsigned. */
+    bool caller;
+    view_t authorization;
+    view_t sas;
 } ngx_http_blob_out_spec_t;
 
 typedef struct {
@@ -192,6 +196,13 @@ typedef enum {
     BLOB_ASK_ACL        /* GET of the container's */
 } ngx_http_blob_ask_t;
 
+/* Sends what spec says (resource and all), its answer into memory or only its
+ * header. way->ask has what was said when `next` runs. */
+ngx_int_t ngx_http_blob_ask_send(ngx_http_request_t *r,
+                                 ngx_http_blob_ctx_t *ctx,
+                                 const ngx_http_blob_out_spec_t *spec,
+                                 bool in_memory,
+                                 const ngx_http_blob_step_t *next);
 /* way->ask has what was said when `next` runs. */
 ngx_int_t ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                             ngx_http_blob_ask_t what,
@@ -217,8 +228,9 @@ int64_t ngx_http_blob_now_ms(void);
 /* ---- crowd.c ---------------------------------------------------------- */
 
 /* NGX_DECLINED: nobody asks, so that ctx does. BLOB_WAIT: somebody does; then
- * `again`. */
+ * `again`. key NULL: for the request's blob. */
 ngx_int_t ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx,
+                                   const ngx_str_t *key,
                                    const ngx_http_blob_step_t *again);
 /* The answer is known, or there will be none. */
 void ngx_http_blob_crowd_release(ngx_http_blob_way_t *way);
@@ -261,6 +273,32 @@ ngx_int_t ngx_http_blob_forward_header(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_forward_body(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx,
                                      ngx_chain_t *in);
+
+/* ---- verdict.c -------------------------------------------------------- */
+
+/* ctx's credential goes out as it came. */
+ngx_int_t ngx_http_blob_caller(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                               ngx_http_blob_out_spec_t *spec);
+/* The client's query: only what it proved itself with, or without that. */
+ngx_int_t ngx_http_blob_query_part(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx, bool credential,
+                                   view_t *ret);
+/* The answer to Get User Delegation Key. */
+void ngx_http_blob_key_learn(ngx_http_blob_ctx_t *ctx, view_t answer);
+
+/* ---- zone.c ----------------------------------------------------------- */
+
+#define BLOB_ZONE_VALUE_MAX 512
+
+/* At configuration; sets bmcf->zone. */
+ngx_int_t ngx_http_blob_zone_add(ngx_conf_t *cf,
+                                 ngx_http_blob_main_conf_t *bmcf);
+/* Copies into buf; false: not there, or over. */
+bool ngx_http_blob_zone_get(ngx_shm_zone_t *zone, const u_char name[32],
+                            u_char buf[BLOB_ZONE_VALUE_MAX], size_t *ret_len);
+/* Replaces; the least used go when there is no room. */
+void ngx_http_blob_zone_put(ngx_shm_zone_t *zone, const u_char name[32],
+                            time_t until, view_t value);
 
 /* ---- filter.c --------------------------------------------------------- */
 

@@ -327,9 +327,7 @@ ngx_http_blob_error_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     {
         return ngx_http_blob_header(
             r, VIEW("WWW-Authenticate"),
-            VIEW("Bearer authorization_uri=https://login.microsoftonline.com/"
-                 "common/oauth2/authorize "
-                 "resource_id=https://storage.azure.com"));
+            ctx->challenge.len ? ctx->challenge : ctx->account->challenge);
     }
 
     return NGX_OK;

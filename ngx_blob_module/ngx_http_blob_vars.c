@@ -189,8 +189,9 @@ ngx_http_blob_out_url(ngx_pool_t *pool, ngx_http_blob_lake_t *lake,
                       ngx_http_blob_out_t *ret, view_t *ret_path)
 {
     view_t upstream = spec->forward ? lake->forward : lake->upstream;
+    view_t sas = spec->caller ? spec->sas : lake->sas;
     size_t cap = lake->scheme.len + upstream.len + lake->path.len
-               + spec->resource.len + spec->query.len + lake->sas.len + 2;
+               + spec->resource.len + spec->query.len + sas.len + 2;
     size_t path;
     u_char *buf;
     writer_t w;
@@ -212,9 +213,9 @@ ngx_http_blob_out_url(ngx_pool_t *pool, ngx_http_blob_lake_t *lake,
         writer_putc(&w, '?');
         writer_put(&w, spec->query);
     }
-    if (lake->sas.len) {
+    if (sas.len) {
         writer_putc(&w, spec->query.len ? '&' : '?');
-        writer_put(&w, lake->sas);
+        writer_put(&w, sas);
     }
 
     ret->url = ngx_http_blob_str(writer_view(&w));
@@ -271,6 +272,13 @@ ngx_http_blob_out_make(ngx_pool_t *pool, ngx_http_blob_ctx_t *ctx,
         {
             return NGX_ERROR;
         }
+    }
+
+    if (spec->caller) {
+        return spec->authorization.len == 0
+                 ? NGX_OK
+                 : ngx_http_blob_out_header(ret, VIEW("Authorization"),
+                                            spec->authorization);
     }
 
     if (ctx->account->origin_key.len == 0) {

@@ -13,7 +13,7 @@ use MIME::Base64 qw(decode_base64);
 use POSIX ();
 use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(http_date sign account_sas service_sas uri_escape
+our @EXPORT_OK = qw(http_date sign account_sas service_sas ud_sas uri_escape
     $DEV_ACCOUNT $DEV_KEY $VERSION);
 
 our $DEV_ACCOUNT = 'devstoreaccount1';
@@ -120,6 +120,21 @@ sub service_sas {
         sv => $VERSION, %o);
     my @names = qw(sp st se RES si sip spr sv sr TIME ses rscc rscd rsce rscl
         rsct);
+    my %v = (%o, RES => "/blob/$account$path");
+    my $string = join "\n", map { $v{$_} // '' } @names;
+    return _sas_query($key, $string, map { [$_ => $o{$_} // ''] }
+        grep { !/[A-Z]/ } @names);
+}
+
+# A user delegation SAS; $key is base64, %o has the fields of the key (skoid,
+# sktid, skt, ske) as well.
+sub ud_sas {
+    my ($account, $key, $path, %o) = @_;
+    _sas_times(\%o);
+    %o = (sp => 'r', sr => $path =~ m{^/[^/]+/} ? 'b' : 'c', sv => $VERSION,
+        sks => 'b', skv => $VERSION, %o);
+    my @names = qw(sp st se RES skoid sktid skt ske sks skv saoid suoid scid
+        sip spr sv sr TIME ses rscc rscd rsce rscl rsct);
     my %v = (%o, RES => "/blob/$account$path");
     my $string = join "\n", map { $v{$_} // '' } @names;
     return _sas_query($key, $string, map { [$_ => $o{$_} // ''] }
