@@ -459,6 +459,10 @@ proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
     ret->now_s = from->now_s;
     ret->client_ip = from->client_ip;
     ret->https = copy->url.https;
+    ret->refused = from->refused;
+    ret->insecure = from->insecure;
+    ret->has_origin = from->has_origin;
+    ret->origin_tls = from->origin_tls;
 }
 
 

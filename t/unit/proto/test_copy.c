@@ -482,6 +482,8 @@ rights(void **state)
     assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
 
     /* a token counts as one */
+    from.has_origin = true;
+    from.origin_tls = true;
     copy.authorization = VIEW("Bearer t");
     proto_copy_auth_in(&copy, &from, &none, &in);
     assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
