@@ -16,6 +16,7 @@
 #include "proto/cond.h"
 #include "proto/error.h"
 #include "proto/headers.h"
+#include "proto/lease.h"
 #include "proto/op.h"
 #include "proto/uri.h"
 #include "store/store.h"
@@ -41,6 +42,7 @@
  *     fetch.c     bytes of a copy's source outside the edge
  *     write.c     Put Blob, Put Block, block list, metadata, props, delete
  *     snapshot.c  Snapshot Blob; write.h: what writes share
+ *     lease.c     Lease Blob, Lease Container; leases in the way of others
  *     container.c containers, account and service rows
  *     list.c      List Blobs, List Containers, block lists
  *
@@ -201,6 +203,7 @@ struct ngx_http_blob_ctx_s {
     proto_uri_t uri;
     const proto_op_t *op;
     proto_headers_t headers;
+    proto_lease_guard_t lease; /* zeros with an origin: it keeps the leases */
     proto_body_check_t body_check; /* what the body must be */
     proto_auth_in_t auth_in;
     proto_auth_out_t auth;
@@ -268,6 +271,8 @@ ngx_int_t ngx_http_blob_sleep(ngx_http_blob_ctx_t *ctx, ngx_msec_t ms,
 ngx_int_t ngx_http_blob_task(ngx_http_blob_ctx_t *ctx, ngx_thread_pool_t *tp,
                              ngx_http_blob_task_pt fn, void *data,
                              const ngx_http_blob_step_t *step);
+/* The wall clock, not nginx's cached one; in threads, too. */
+int64_t ngx_http_blob_now_ms(void);
 /* Busy-count for wake sources of other files: keeps the request's memory. */
 void ngx_http_blob_block(ngx_http_blob_ctx_t *ctx);
 void ngx_http_blob_unblock(ngx_http_blob_ctx_t *ctx);
@@ -406,6 +411,15 @@ ngx_int_t ngx_http_blob_frame_start(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_frame_body(ngx_http_request_t *r,
                                    ngx_http_blob_ctx_t *ctx, ngx_chain_t *in);
 
+/* ---- lease.c ---------------------------------------------------------- */
+
+/* Whether the lease lets a read or, under the index's lock, `change` pass:
+ * PROTO_OK or 412. A change that passes may take an old lease with it. `lease`
+ * NULL: there is no such blob. */
+proto_err_t ngx_http_blob_lease_guard(const proto_lease_guard_t *guard,
+                                      store_change_t *change,
+                                      const lease_t *lease);
+
 /* ---- handler.c -------------------------------------------------------- */
 
 ngx_http_blob_account_t *
@@ -448,6 +462,7 @@ ngx_int_t ngx_http_blob_delete(ngx_http_request_t *r,
                                ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_snapshot(ngx_http_request_t *r,
                                  ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_lease(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_container_create(ngx_http_request_t *r,
                                          ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_container_get(ngx_http_request_t *r,

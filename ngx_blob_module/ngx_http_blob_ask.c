@@ -1,7 +1,5 @@
 #include "ngx_http_blob_origin.h"
 
-#include <time.h>
-
 /*
  * Subrequests to the origin, and what is learnt from a HEAD: facts.
  *
@@ -28,15 +26,6 @@ static ngx_int_t ngx_http_blob_fact_stored(ngx_http_request_t *r,
 static const ngx_http_blob_step_t ngx_http_blob_step_fact_stored = {
     "fact_stored", "noting what the origin said", ngx_http_blob_fact_stored
 };
-
-int64_t
-ngx_http_blob_now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- subrequests ------------------------------------------------------ */
 

@@ -1,5 +1,6 @@
 #include "ngx_http_blob.h"
 
+#include "proto/lease.h"
 #include "proto/reply.h"
 #include "proto/xml_in.h"
 #include "proto/xml_out.h"
@@ -16,6 +17,7 @@ typedef struct {
     store_change_t change;
     container_props_t props;
     proto_cond_t cond;
+    proto_lease_guard_t lease;
     uint64_t number; /* of the version that `props` was made from */
     writer_t acl;
 } ngx_http_blob_cw_t;
@@ -65,11 +67,19 @@ ngx_http_blob_container_got(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 static ngx_int_t
 ngx_http_blob_container_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    const container_props_t *props = &ctx->container.props;
+    container_props_t *props = &ctx->container.props;
+    proto_err_t err =
+        ngx_http_blob_lease_guard(&ctx->lease, NULL, &props->lease);
     view_t body = VIEW_NULL, type = VIEW_NULL;
     proto_reply_container_t what = PROTO_REPLY_CONTAINER_PROPERTIES;
     u_char *buf;
     writer_t w;
+
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
+    }
+
+    proto_lease_settle(&props->lease, ngx_http_blob_now_ms());
 
     if (ctx->op->id == PROTO_OP_GET_CONTAINER_METADATA) {
         what = PROTO_REPLY_CONTAINER_METADATA;
@@ -127,6 +137,7 @@ ngx_http_blob_container_check(void *data, const store_container_t *now)
 {
     const ngx_http_blob_cw_t *cw = data;
     proto_cond_state_t state = { .exists = now != NULL };
+    proto_err_t err;
 
     if (now == NULL) {
         return PROTO_ERR_CONTAINER_NOT_FOUND;
@@ -134,6 +145,11 @@ ngx_http_blob_container_check(void *data, const store_container_t *now)
 
     if (cw->number != 0 && cw->number != now->number) {
         return PROTO_ERR_SERVER_BUSY;
+    }
+
+    err = ngx_http_blob_lease_guard(&cw->lease, NULL, &now->props.lease);
+    if (err != PROTO_OK) {
+        return (int) err;
     }
 
     state.etag = now->props.etag;
@@ -152,6 +168,7 @@ ngx_http_blob_cw_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
     }
 
     cw->cond = ctx->headers.cond;
+    cw->lease = ctx->lease;
     cw->change.kind = kind;
     cw->change.mode = STORE_MODE_OWNED;
     cw->change.account = ngx_http_blob_view(ctx->account->name);

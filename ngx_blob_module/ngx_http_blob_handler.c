@@ -1,5 +1,6 @@
 #include "ngx_http_blob.h"
 
+#include "proto/lease.h"
 #include "proto/native.h"
 #include "proto/snapshot.h"
 
@@ -46,6 +47,7 @@ static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
     [PROTO_OP_GET_CONTAINER_ACL] = ngx_http_blob_container_get,
     [PROTO_OP_SET_CONTAINER_ACL] = ngx_http_blob_container_set,
     [PROTO_OP_DELETE_CONTAINER] = ngx_http_blob_container_delete,
+    [PROTO_OP_LEASE_CONTAINER] = ngx_http_blob_lease,
     [PROTO_OP_LIST_BLOBS] = ngx_http_blob_list_blobs,
     [PROTO_OP_GET_BLOB] = ngx_http_blob_read,
     [PROTO_OP_GET_BLOB_PROPERTIES] = ngx_http_blob_read,
@@ -53,6 +55,7 @@ static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
     [PROTO_OP_SET_BLOB_PROPERTIES] = ngx_http_blob_set,
     [PROTO_OP_SET_BLOB_METADATA] = ngx_http_blob_set,
     [PROTO_OP_DELETE_BLOB] = ngx_http_blob_delete,
+    [PROTO_OP_LEASE_BLOB] = ngx_http_blob_lease,
     [PROTO_OP_SNAPSHOT_BLOB] = ngx_http_blob_snapshot,
     [PROTO_OP_PUT_BLOB] = ngx_http_blob_put,
     [PROTO_OP_PUT_BLOCK] = ngx_http_blob_put_block,
@@ -336,12 +339,17 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     if (how == PROTO_NATIVE) {
         err = proto_native_check(op, &ctx->uri, &ctx->headers, &ctx->fault);
+        if (err == PROTO_OK && !origin) {
+            err =
+                proto_lease_guard(op, &ctx->headers, &ctx->lease, &ctx->fault);
+        }
 
         if (err != PROTO_OK && !origin) {
             return ngx_http_blob_fail(r, ctx, err);
         }
 
         if (err != PROTO_OK || (origin && proto_snapshot_sent(op, &ctx->uri))
+            || (origin && proto_lease_sent(op, &ctx->headers))
             || (origin && op->level == PROTO_LEVEL_BLOB
                 && ctx->policy.write == WRITE_THROUGH
                 && (op->write || op->id == PROTO_OP_GET_BLOCK_LIST))

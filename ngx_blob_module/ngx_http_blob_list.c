@@ -1,5 +1,6 @@
 #include "ngx_http_blob.h"
 
+#include "proto/lease.h"
 #include "proto/list.h"
 #include "proto/reply.h"
 
@@ -29,6 +30,7 @@ typedef struct {
     view_t account;
     uint64_t incarnation;
     uint64_t seen;
+    int64_t now_ms; /* leases are listed as of then */
     tier_rc_t rc;
 
     /* Get Block List */
@@ -91,6 +93,7 @@ ngx_http_blob_ls_new(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     cln->handler = ngx_http_blob_ls_cleanup;
     cln->data = ls;
 
+    ls->now_ms = ngx_http_blob_now_ms();
     ls->account = ngx_http_blob_view(ctx->account->name);
     ls->reader = ngx_http_blob_thread_reader(ctx);
     ctx->op_data = ls;
@@ -129,8 +132,9 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
 {
     ngx_http_blob_ls_t *ls = data;
     bool visible = store_blob_visible(blob);
+    blob_props_t props = blob->props;
     proto_list_blob_t item = { .name = name,
-                               .props = &blob->props,
+                               .props = &props,
                                .snapshot = blob->snapshot,
                                .uncommitted = !visible,
                                .metadata = ls->opts.metadata,
@@ -162,6 +166,7 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
         return 1;
     }
 
+    proto_lease_settle(&props.lease, ls->now_ms);
     proto_xml_blob(&ls->out, &item);
     ls->marker = ngx_http_blob_ls_keep(ls->marker_buf, name);
     ls->marker_snapshot = blob->snapshot;
@@ -173,6 +178,7 @@ ngx_http_blob_ls_container(void *data, view_t name,
                            const store_container_t *container)
 {
     ngx_http_blob_ls_t *ls = data;
+    container_props_t props = container->props;
 
     ls->cursor = ngx_http_blob_ls_keep(ls->cursor_buf, name);
 
@@ -180,7 +186,8 @@ ngx_http_blob_ls_container(void *data, view_t name,
         return 1;
     }
 
-    proto_xml_container(&ls->out, name, &container->props, ls->opts.metadata);
+    proto_lease_settle(&props.lease, ls->now_ms);
+    proto_xml_container(&ls->out, name, &props, ls->opts.metadata);
     ls->marker = ngx_http_blob_ls_keep(ls->marker_buf, name);
     return writer_ok(&ls->out) ? 0 : 1;
 }
@@ -409,6 +416,7 @@ ngx_http_blob_blocks_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_ls_t *ls = ctx->op_data;
     tier_rc_t rc = ngx_http_blob_find_blob(ctx);
+    proto_err_t err;
     bool visible;
 
     if (rc < 0) {
@@ -416,6 +424,11 @@ ngx_http_blob_blocks_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     visible = rc == TIER_OK && store_blob_visible(&ctx->blob);
+    err = ngx_http_blob_lease_guard(&ctx->lease, NULL,
+                                    visible ? &ctx->blob.props.lease : NULL);
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail_durable(r, ctx, err);
+    }
 
     /* the origin's own list, unless blocks or bytes of ours say otherwise */
     if (ngx_http_blob_has_origin(ctx) && !ctx->blob.uncommitted

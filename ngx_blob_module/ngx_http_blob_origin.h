@@ -223,7 +223,6 @@ ngx_int_t ngx_http_blob_fact_learn(ngx_http_request_t *r,
 /* What the origin says from now on is news: no fact from before counts. */
 ngx_int_t ngx_http_blob_fact_unknown(ngx_http_blob_ctx_t *ctx,
                                      const ngx_http_blob_step_t *next);
-int64_t ngx_http_blob_now_ms(void);
 
 /* ---- crowd.c ---------------------------------------------------------- */
 

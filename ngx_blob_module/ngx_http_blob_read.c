@@ -236,6 +236,11 @@ ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx, const blob_props_t *props,
                             .partial = false };
     proto_err_t err;
 
+    err = ngx_http_blob_lease_guard(&ctx->lease, NULL, &props->lease);
+    if (err != PROTO_OK) {
+        return err;
+    }
+
     err = proto_cond_check_read(&ctx->headers.cond, &state);
     if (err != PROTO_OK) {
         return err;
@@ -316,14 +321,17 @@ ngx_http_blob_read_compose(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                            const blob_props_t *props,
                            proto_reply_blob_opts_t *opts)
 {
+    blob_props_t now = *props;
+
     if (ngx_http_blob_common_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
+    proto_lease_settle(&now.lease, ngx_http_blob_now_ms());
     opts->head = r->method == NGX_HTTP_HEAD;
     opts->metadata_only = ctx->op->id == PROTO_OP_GET_BLOB_METADATA;
     opts->override = ctx->auth.override;
-    proto_reply_blob_headers(props, opts, ngx_http_blob_emit, r);
+    proto_reply_blob_headers(&now, opts, ngx_http_blob_emit, r);
 
     r->headers_out.status =
         opts->partial ? NGX_HTTP_PARTIAL_CONTENT : NGX_HTTP_OK;

@@ -1,5 +1,7 @@
 #include "ngx_http_blob.h"
 
+#include <time.h>
+
 /*
  * The driver and everything that wakes it. The tricks that nginx asks for
  * (count, blocked, the write handler of a terminated request, a timer that
@@ -115,6 +117,15 @@ ngx_http_blob_ctx_create(ngx_http_request_t *r)
     writer_init_fixed(&ctx->blob_scratch, slab->blob, STORE_RECORD_MAX);
     ngx_http_set_ctx(r, ctx, ngx_http_blob_module);
     return ctx;
+}
+
+int64_t
+ngx_http_blob_now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 ngx_int_t

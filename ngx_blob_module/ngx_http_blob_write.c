@@ -1,5 +1,6 @@
 #include "ngx_http_blob_write.h"
 
+#include "proto/lease.h"
 #include "proto/native.h"
 #include "proto/reply.h"
 #include "proto/snapshot.h"
@@ -81,6 +82,7 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
 {
     const ngx_http_blob_guard_t *guard = data;
     proto_cond_state_t state = { .exists = false };
+    proto_err_t err;
 
     if (now != NULL) {
         state.exists = true;
@@ -96,6 +98,12 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
         return PROTO_ERR_UNAUTHORIZED_BLOB_OVERWRITE;
     }
 
+    err = ngx_http_blob_lease_guard(&guard->lease, guard->change,
+                                    now == NULL ? NULL : &now->props.lease);
+    if (err != PROTO_OK) {
+        return (int) err;
+    }
+
     return (int) proto_cond_check_write(&guard->cond, &state);
 }
 
@@ -108,6 +116,8 @@ ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
         return NULL;
     }
 
+    wr->guard.change = &wr->change;
+    wr->guard.lease = ctx->lease;
     wr->guard.cond = ctx->headers.cond;
     wr->guard.create_only = ctx->auth.create_only;
 
@@ -229,7 +239,8 @@ ngx_http_blob_write_early(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr)
 bool
 ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr)
 {
-    return wr->guard.create_only || proto_cond_any(&wr->guard.cond);
+    return wr->guard.create_only || proto_cond_any(&wr->guard.cond)
+        || wr->guard.lease.use != PROTO_LEASE_IGNORED;
 }
 
 /* The commit takes the body, come what may. */
@@ -390,7 +401,9 @@ ngx_http_blob_put_block(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    wr->change.check = NULL;
+    /* no conditions; the lease counts */
+    ngx_memzero(&wr->guard.cond, sizeof(wr->guard.cond));
+    wr->guard.create_only = false;
 
     err =
         proto_block_id_parse(proto_uri_param(&ctx->uri, PROTO_PARAM_BLOCKID),
@@ -414,8 +427,20 @@ static ngx_int_t
 ngx_http_blob_block_ready(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_wr_t *wr = ctx->op_data;
+    proto_err_t err;
+    tier_rc_t rc;
 
     wr->change.incarnation = ctx->container.incarnation;
+
+    if (ngx_http_blob_write_guarded(wr)) {
+        rc = ngx_http_blob_find_blob(ctx);
+        err = rc < 0 ? ngx_http_blob_rc_error(rc)
+                     : ngx_http_blob_write_early(ctx, wr);
+        if (err != PROTO_OK) {
+            return ngx_http_blob_fail_durable(r, ctx, err);
+        }
+    }
+
     return ngx_http_blob_body_stream(r, ctx,
                                      &ngx_http_blob_step_block_received);
 }

@@ -10,6 +10,8 @@
  * change is queued.
  */
 typedef struct {
+    store_change_t *change; /* the one it guards */
+    proto_lease_guard_t lease;
     proto_cond_t cond;
     bool create_only; /* the SAS grants no more */
     bool fact;        /* the origin said what it has of this name */
@@ -24,7 +26,8 @@ typedef struct {
     proto_err_t err;
 } ngx_http_blob_wr_t;
 
-/* store_change_t.check, check_ctx is the guard. */
+/* store_change_t.check, check_ctx is the guard. Decides on the lease, too:
+ * sets change->lease. */
 int ngx_http_blob_guard_check(void *guard, const store_blob_t *now);
 
 /* A change of ctx's blob with its guard, also ctx->op_data; NULL: no memory.

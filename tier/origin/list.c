@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "origin/origin.h"
 #include "proto/date.h"
+#include "proto/lease.h"
 #include "proto/uri.h"
 
 /* What an origin sends is bounded by its own page size (5,000 blobs with 8 KiB
@@ -104,6 +105,26 @@ set_tier(blob_props_t *p, view_t v)
 }
 
 
+/* State and duration come in either order. */
+static void
+set_lease_state(blob_props_t *p, view_t v)
+{
+    lease_t lease;
+
+    proto_lease_said(v, VIEW_NULL, &lease);
+    p->lease.state = lease.state;
+}
+
+
+static void
+set_lease_duration(blob_props_t *p, view_t v)
+{
+    if (view_eq(v, VIEW("infinite"))) {
+        p->lease.duration_s = LEASE_INFINITE;
+    }
+}
+
+
 #define SET_STRING(field)                                                     \
     static void set_##field(blob_props_t *p, view_t v)                        \
     {                                                                         \
@@ -132,6 +153,8 @@ static const struct {
     { "Content-MD5", set_md5 },
     { "BlobType", set_type },
     { "AccessTier", set_tier },
+    { "LeaseState", set_lease_state },
+    { "LeaseDuration", set_lease_duration },
 };
 
 

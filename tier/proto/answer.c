@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "proto/date.h"
+#include "proto/lease.h"
 #include "proto/reply.h"
 
 static const view_t meta_prefix = { (const uint8_t *) "x-ms-meta-", 10 };
@@ -264,6 +265,15 @@ take_metadata(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
     return writer_ok(scratch);
 }
 
+static void
+take_lease(const proto_header_t *hdrs, unsigned n, lease_t *ret)
+{
+    proto_lease_said(
+        view_trim(proto_answer_header(hdrs, n, VIEW("x-ms-lease-state"))),
+        view_trim(proto_answer_header(hdrs, n, VIEW("x-ms-lease-duration"))),
+        ret);
+}
+
 bool
 proto_answer_blob(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
                   blob_props_t *ret)
@@ -296,6 +306,8 @@ proto_answer_blob(const proto_header_t *hdrs, unsigned n, writer_t *scratch,
     if (must != 0 || !take_metadata(hdrs, n, scratch, &props.metadata)) {
         return false;
     }
+
+    take_lease(hdrs, n, &props.lease);
 
     if (props.creation_time_s == 0) {
         props.creation_time_s = props.last_modified_s;
@@ -350,6 +362,8 @@ proto_answer_container(const proto_header_t *hdrs, unsigned n,
     {
         return false;
     }
+
+    take_lease(hdrs, n, &props.lease);
 
     if (view_eq_ci(access, VIEW("container"))) {
         props.public_access = 2;

@@ -81,14 +81,6 @@ proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
         return err;
     }
 
-    if (proto_hdr(headers, PROTO_HDR_X_MS_LEASE_ID).len != 0
-        && op->level != PROTO_LEVEL_ACCOUNT)
-    {
-        return op->level == PROTO_LEVEL_BLOB
-                 ? PROTO_ERR_LEASE_NOT_PRESENT_WITH_BLOB_OPERATION
-                 : PROTO_ERR_LEASE_NOT_PRESENT_WITH_CONTAINER_OPERATION;
-    }
-
     return op->level == PROTO_LEVEL_BLOB ? check_version(op, uri, fault)
                                          : PROTO_OK;
 }

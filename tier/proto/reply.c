@@ -266,12 +266,20 @@ put_copy(const out_t *o, const blob_props_t *props)
 
 
 static void
+put_lease(const out_t *o, const lease_t *lease)
+{
+    put(o, "x-ms-lease-status", proto_lease_status_name(lease));
+    put(o, "x-ms-lease-state", proto_lease_state_name(lease));
+    put_some(o, "x-ms-lease-duration", proto_lease_duration_name(lease));
+}
+
+
+static void
 put_blob_state(const out_t *o, const blob_props_t *props)
 {
     put(o, "x-ms-blob-type", proto_blob_type_name(props->type));
     put_date(o, "x-ms-creation-time", props->creation_time_s);
-    put(o, "x-ms-lease-status", VIEW("unlocked"));
-    put(o, "x-ms-lease-state", VIEW("available"));
+    put_lease(o, &props->lease);
     put(o, "x-ms-server-encrypted", VIEW("true"));
 
     if (props->type == BLOB_APPEND) {
@@ -355,6 +363,29 @@ proto_reply_copy_headers(view_t copy_id, copy_status_t status,
 
 
 void
+proto_reply_lease_headers(const proto_reply_lease_opts_t *opts,
+                          proto_emit_fn emit, void *ctx)
+{
+    out_t o = { emit, ctx };
+    uint8_t buf[PROTO_LEASE_ID_TEXT];
+    writer_t w;
+
+    proto_reply_validators(opts->etag, opts->last_modified_s, emit, ctx);
+
+    if (proto_lease_reply_id(opts->action)) {
+        writer_init_fixed(&w, buf, sizeof(buf));
+        proto_lease_id_put(&w, opts->lease.id);
+        put(&o, "x-ms-lease-id", writer_view(&w));
+    }
+
+    if (opts->action == PROTO_LEASE_BREAK) {
+        put_u64(&o, "x-ms-lease-time",
+                proto_lease_left_s(&opts->lease, opts->now_ms));
+    }
+}
+
+
+void
 proto_reply_delete_headers(proto_emit_fn emit, void *ctx)
 {
     out_t o = { emit, ctx };
@@ -378,8 +409,7 @@ proto_reply_container_headers(const container_props_t *props,
     }
 
     if (what == PROTO_REPLY_CONTAINER_PROPERTIES) {
-        put(&o, "x-ms-lease-status", VIEW("unlocked"));
-        put(&o, "x-ms-lease-state", VIEW("available"));
+        put_lease(&o, &props->lease);
         put(&o, "x-ms-has-immutability-policy", VIEW("false"));
         put(&o, "x-ms-has-legal-hold", VIEW("false"));
         put(&o, "x-ms-immutable-storage-with-versioning-enabled",

@@ -5,6 +5,7 @@
 
 #include "base/props.h"
 #include "base/view.h"
+#include "proto/lease.h"
 
 /*
  * Response headers, composed in one place. Each function hands them one by
@@ -36,7 +37,8 @@ typedef struct proto_reply_blob_opts_s {
 } proto_reply_blob_opts_t;
 
 /* All headers of a GET or HEAD of a blob: validators, length, range, content
- * headers, metadata. */
+ * headers, metadata. The lease is settled already (proto_lease_settle), here
+ * and of a container. */
 void proto_reply_blob_headers(const blob_props_t *props,
                               const proto_reply_blob_opts_t *opts,
                               proto_emit_fn emit, void *ctx);
@@ -60,6 +62,18 @@ void proto_reply_write_headers(const proto_reply_write_opts_t *opts,
 /* Copy Blob, Copy Blob From URL. */
 void proto_reply_copy_headers(view_t copy_id, copy_status_t status,
                               proto_emit_fn emit, void *ctx);
+
+/* Lease Blob, Lease Container; the status is proto_lease_reply_status. */
+typedef struct proto_reply_lease_opts_s {
+    proto_lease_action_t action;
+    lease_t lease;  /* what the action made of it, */
+    int64_t now_ms; /* and when */
+    view_t etag;    /* without quotes; of the resource, not of the lease */
+    int64_t last_modified_s;
+} proto_reply_lease_opts_t;
+
+void proto_reply_lease_headers(const proto_reply_lease_opts_t *opts,
+                               proto_emit_fn emit, void *ctx);
 
 /* Delete Blob: that nothing is left to undelete. */
 void proto_reply_delete_headers(proto_emit_fn emit, void *ctx);

@@ -331,6 +331,15 @@ put_copy(writer_t *w, const blob_props_t *p)
 
 
 static void
+put_lease(writer_t *w, const lease_t *lease)
+{
+    put_node(w, "LeaseStatus", proto_lease_status_name(lease));
+    put_node(w, "LeaseState", proto_lease_state_name(lease));
+    put_sent(w, "LeaseDuration", proto_lease_duration_name(lease));
+}
+
+
+static void
 put_blob_properties(writer_t *w, const proto_list_blob_t *blob)
 {
     const blob_props_t *p = blob->props;
@@ -355,8 +364,7 @@ put_blob_properties(writer_t *w, const proto_list_blob_t *blob)
 
     if (!blob->uncommitted) {
         put_tier(w, p);
-        writer_puts(w, "<LeaseStatus>unlocked</LeaseStatus>"
-                       "<LeaseState>available</LeaseState>");
+        put_lease(w, &p->lease);
     }
 
     if (blob->copy) {
@@ -437,8 +445,8 @@ proto_xml_container(writer_t *w, view_t name, const container_props_t *props,
     put_date(w, "Last-Modified", props->last_modified_s);
     writer_puts(w, "<Etag>\"");
     put_escaped(w, props->etag, false);
-    writer_puts(w, "\"</Etag><LeaseStatus>unlocked</LeaseStatus>"
-                   "<LeaseState>available</LeaseState>");
+    writer_puts(w, "\"</Etag>");
+    put_lease(w, &props->lease);
     put_sent(w, "PublicAccess",
              proto_public_access_name(props->public_access));
     writer_puts(w, "<DefaultEncryptionScope>$account-encryption-key"

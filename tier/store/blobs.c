@@ -148,6 +148,9 @@ change_close(tx_t *tx, store_change_t *c, const blob_rec_t *before,
         rec->b.fence_owner = VIEW_NULL;
         rec->b.fence_expires_ms = 0;
     }
+    if (c->lease != NULL && store_blob_visible(&rec->b)) {
+        rec->b.props.lease = *c->lease;
+    }
     c->number = tx->st.number;
     c->etag = rec->b.etag;
     c->content = rec->b.content;
@@ -421,6 +424,33 @@ apply_set(tx_t *tx, store_change_t *c)
     change_close(tx, c, &cur, &rec);
 }
 
+/* Only for records that nobody else owns: a lease at the origin is taken
+ * there. */
+static void
+apply_lease(tx_t *tx, store_change_t *c)
+{
+    blob_rec_t cur, rec;
+
+    if (!change_open(tx, c, &cur) || !change_check(c, &cur)) {
+        return;
+    }
+    if (!store_blob_visible(&cur.b)) {
+        change_fail(c, TIER_NOT_FOUND, STORE_V_NO_BLOB);
+        return;
+    }
+    if (cur.b.state != STORE_OWNED) {
+        change_fail(c, TIER_REFUSED, STORE_V_STATE);
+        return;
+    }
+    if (c->lease == NULL) {
+        change_fail(c, TIER_EINVAL, 0);
+        return;
+    }
+    (void) tx_number(tx);
+    rec = cur;
+    change_close(tx, c, &cur, &rec);
+}
+
 static void
 apply_delete(tx_t *tx, store_change_t *c)
 {
@@ -544,6 +574,9 @@ apply_blob(tx_t *tx, store_change_t *c)
         break;
     case STORE_BLOB_SET:
         apply_set(tx, c);
+        break;
+    case STORE_BLOB_LEASE:
+        apply_lease(tx, c);
         break;
     case STORE_BLOB_DELETE:
         apply_delete(tx, c);

@@ -67,7 +67,12 @@ container_version(tx_t *tx, store_change_t *c, store_container_t *rec)
         return;
     }
     if (p != NULL) {
+        lease_t lease = rec->props.lease;
+
         rec->props = *p;
+        if (!clean) {
+            rec->props.lease = lease;
+        }
     }
     rec->number = tx->st.number;
     if (!clean || p == NULL || !etag_parse(p->etag, &rec->etag)) {
@@ -171,6 +176,27 @@ container_set(tx_t *tx, store_change_t *c)
 }
 
 static void
+container_lease(tx_t *tx, store_change_t *c)
+{
+    store_container_t rec;
+
+    if (!container_open(tx, c, &rec)) {
+        return;
+    }
+    if (rec.state != STORE_OWNED) {
+        change_fail(c, TIER_REFUSED, STORE_V_STATE);
+        return;
+    }
+    if (c->lease == NULL) {
+        change_fail(c, TIER_EINVAL, 0);
+        return;
+    }
+    (void) tx_number(tx);
+    rec.props.lease = *c->lease;
+    container_close(tx, c, &rec);
+}
+
+static void
 container_delete(tx_t *tx, store_change_t *c)
 {
     store_container_t cur;
@@ -204,6 +230,8 @@ apply_container(tx_t *tx, store_change_t *c)
         container_create(tx, c);
     } else if (c->kind == STORE_CONTAINER_SET) {
         container_set(tx, c);
+    } else if (c->kind == STORE_CONTAINER_LEASE) {
+        container_lease(tx, c);
     } else {
         container_delete(tx, c);
     }

@@ -274,11 +274,13 @@ void store_body_abort(store_body_t *body);
 typedef enum {
     STORE_CONTAINER_CREATE = 1, /* container_props, mode */
     STORE_CONTAINER_SET,        /* container_props or null (only checked_at) */
+    STORE_CONTAINER_LEASE,      /* lease; the version stays, ETag and all */
     STORE_CONTAINER_DELETE,     /* mode; STORE_VOID_QUEUE */
     STORE_BLOB_PUT,    /* props, body or copy_content or neither, mode */
     STORE_BLOCK_PUT,   /* body (not empty), block_id */
     STORE_BLOCK_LIST,  /* blocks, props, mode */
     STORE_BLOB_SET,    /* props, STORE_SET_*, mode */
+    STORE_BLOB_LEASE,  /* lease; the version stays, ETag and all */
     STORE_BLOB_DELETE, /* mode; STORE_BLIND */
     STORE_FENCE_SET,   /* fence_owner, fence_expires_ms */
     STORE_FENCE_CLEAR, /* fence_owner */
@@ -388,10 +390,14 @@ typedef struct store_change_s {
 
     /* Under the index's lock: `current` is NULL when no version is visible.
      * 0 passes; anything else becomes the verdict, rc TIER_REFUSED. Short, no
-     * store calls. */
+     * store calls. May set `lease`, of the change it belongs to. */
     int (*check)(void *ctx, const store_blob_t *current);
     int (*check_container)(void *ctx, const store_container_t *current);
     void *check_ctx;
+
+    /* What becomes of the lease: required for *_LEASE; of other changes of a
+     * blob that leave one, NULL keeps it. */
+    const lease_t *lease;
 
     /* results */
     tier_rc_t rc;

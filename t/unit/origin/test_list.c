@@ -25,6 +25,8 @@ test_page(void **state)
         "<Content-Type>text/plain</Content-Type><Content-Encoding />"
         "<Content-MD5>1B2M2Y8AsgTpgAmY7PhCfg==</Content-MD5>"
         "<BlobType>BlockBlob</BlobType><AccessTier>Cool</AccessTier>"
+        "<LeaseStatus>locked</LeaseStatus><LeaseState>leased</LeaseState>"
+        "<LeaseDuration>infinite</LeaseDuration>"
         "</Properties><Metadata><One>1</One></Metadata></Blob>"
         "<Blob><Name Encoded=\"true\">a%EF%BF%BE</Name><Properties>"
         "<Etag>0x2</Etag></Properties></Blob>"
@@ -53,6 +55,9 @@ test_page(void **state)
     assert_int_equal(it->props.creation_time_s, 1767225600);
     assert_int_equal(it->props.last_modified_s, 1767225601);
     assert_int_equal(it->props.tier, TIER_COOL);
+    assert_int_equal(it->props.lease.state, LEASE_LEASED);
+    assert_int_equal(it->props.lease.duration_s, LEASE_INFINITE);
+    assert_int_equal(page.items[0].props.lease.state, LEASE_NONE);
     assert_true(it->props.has_md5);
     assert_true(props_pairs_next(it->props.metadata, &pos, &name, &value));
     assert_true(view_eq(name, VIEW("One")) && view_eq(value, VIEW("1")));

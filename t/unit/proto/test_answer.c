@@ -41,6 +41,9 @@ test_blob(void **state)
         H("x-ms-copy-progress", "5/9"),
         H("x-ms-meta-Some_Name", " value "),
         H("X-MS-META-other", ""),
+        H("x-ms-lease-status", "locked"),
+        H("x-ms-lease-state", " leased"),
+        H("x-ms-lease-duration", "infinite"),
     };
     blob_props_t p;
     view_t n, v;
@@ -67,6 +70,9 @@ test_blob(void **state)
     assert_int_equal(p.copy_done, 5);
     assert_int_equal(p.copy_total, 9);
     assert_int_equal(p.copy_completion_time_s, 0);
+    assert_int_equal(p.lease.state, LEASE_LEASED);
+    assert_int_equal(p.lease.duration_s, LEASE_INFINITE);
+    assert_int_equal(p.lease.ends_ms, 0);
     assert_true(props_pairs_next(p.metadata, &pos, &n, &v));
     assert_true(view_eq(n, VIEW("Some_Name")) && view_eq(v, VIEW("value")));
     assert_true(props_pairs_next(p.metadata, &pos, &n, &v));
@@ -88,6 +94,7 @@ test_blob_lacks(void **state)
     assert_true(proto_answer_blob(h, 3, &w, &p));
     assert_int_equal(p.creation_time_s, p.last_modified_s);
     assert_false(p.has_md5);
+    assert_int_equal(p.lease.state, LEASE_NONE);
     assert_false(proto_answer_blob(h, 2, &w, &p));
     assert_false(proto_answer_blob(h + 1, 2, &w, &p));
     h[2].value = VIEW("many");
@@ -126,11 +133,13 @@ test_container(void **state)
         H("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
         H("x-ms-blob-public-access", "container"),
         H("x-ms-meta-a", "b"),
+        H("x-ms-lease-state", "breaking"),
     };
     container_props_t p = { .acl = VIEW("acl") };
 
     (void) state;
-    assert_true(proto_answer_container(h, 4, &w, &p));
+    assert_true(proto_answer_container(h, 5, &w, &p));
+    assert_int_equal(p.lease.state, LEASE_BREAKING);
     assert_true(view_eq(p.etag, VIEW("0xC")));
     assert_int_equal(p.public_access, 2);
     assert_int_equal(p.last_modified_s, 784111777);

@@ -64,18 +64,6 @@ beyond(void **state)
 
 
 static void
-leases(void **state)
-{
-    (void) state;
-    headers.known[PROTO_HDR_X_MS_LEASE_ID] = VIEW("x");
-    assert_int_equal(check(PROTO_OP_PUT_BLOB),
-                     PROTO_ERR_LEASE_NOT_PRESENT_WITH_BLOB_OPERATION);
-    assert_int_equal(check(PROTO_OP_DELETE_CONTAINER),
-                     PROTO_ERR_LEASE_NOT_PRESENT_WITH_CONTAINER_OPERATION);
-}
-
-
-static void
 versions(void **state)
 {
     (void) state;
@@ -119,7 +107,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(plain, fresh),
         cmocka_unit_test_setup(beyond, fresh),
-        cmocka_unit_test_setup(leases, fresh),
         cmocka_unit_test_setup(versions, fresh),
         cmocka_unit_test_setup(blob_type, fresh),
     };

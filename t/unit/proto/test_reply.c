@@ -83,6 +83,9 @@ whole_blob(void **state)
     has("x-ms-meta-Hdi_isfolder: true");
     has("x-ms-access-tier: Hot");
     has("x-ms-access-tier-inferred: true");
+    has("x-ms-lease-status: unlocked");
+    has("x-ms-lease-state: available");
+    lacks("x-ms-lease-duration");
     lacks("Cache-Control");
     lacks("Content-Range");
     lacks("x-ms-tag-count");
@@ -140,11 +143,52 @@ writes(void **state)
 
 
 static void
+leases(void **state)
+{
+    proto_reply_lease_opts_t opts = {
+        .action = PROTO_LEASE_ACQUIRE,
+        .lease = { LEASE_LEASED, 15, 99000, { 0xAB, 1 } },
+        .now_ms = 84000,
+        .etag = VIEW("0x1"),
+        .last_modified_s = 784111777,
+    };
+    proto_reply_blob_opts_t head = { .head = true };
+    blob_props_t props = sample();
+
+    (void) state;
+    props.lease.state = LEASE_LEASED;
+    proto_reply_blob_headers(&props, &head, emit, got);
+    has("x-ms-lease-status: locked");
+    has("x-ms-lease-state: leased");
+    has("x-ms-lease-duration: fixed");
+
+    got[0] = 0;
+    proto_reply_lease_headers(&opts, emit, got);
+    assert_string_equal(
+        got, "ETag: \"0x1\"\nLast-Modified: " TIME "\n"
+             "x-ms-lease-id: ab010000-0000-0000-0000-000000000000\n");
+
+    got[0] = 0;
+    opts.action = PROTO_LEASE_BREAK;
+    opts.lease.state = LEASE_BREAKING;
+    proto_reply_lease_headers(&opts, emit, got);
+    assert_string_equal(got, "ETag: \"0x1\"\nLast-Modified: " TIME "\n"
+                             "x-ms-lease-time: 15\n");
+
+    got[0] = 0;
+    opts.action = PROTO_LEASE_RELEASE;
+    proto_reply_lease_headers(&opts, emit, got);
+    assert_string_equal(got, "ETag: \"0x1\"\nLast-Modified: " TIME "\n");
+}
+
+
+static void
 containers(void **state)
 {
     container_props_t props = { .etag = VIEW("0x1"),
                                 .last_modified_s = 784111777,
-                                .public_access = 1 };
+                                .public_access = 1,
+                                .lease = { .state = LEASE_EXPIRED } };
 
     (void) state;
     got[0] = 0;
@@ -152,6 +196,8 @@ containers(void **state)
                                   emit, got);
     has("x-ms-blob-public-access: blob");
     has("x-ms-has-legal-hold: false");
+    has("x-ms-lease-status: unlocked");
+    has("x-ms-lease-state: expired");
     got[0] = 0;
     props.public_access = 0;
     proto_reply_container_headers(&props, PROTO_REPLY_CONTAINER_ACL, emit,
@@ -228,7 +274,7 @@ main(void)
         cmocka_unit_test(whole_blob),    cmocka_unit_test(part_of_blob),
         cmocka_unit_test(metadata_only), cmocka_unit_test(writes),
         cmocka_unit_test(containers),    cmocka_unit_test(public_access),
-        cmocka_unit_test(copies),
+        cmocka_unit_test(copies),        cmocka_unit_test(leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
