@@ -86,5 +86,53 @@ $r = $c->read_message;
 is $r->{status}, 201, 'Expect: taken';
 is $r->{interim}, 1, 'with 100';
 
-unlike $n->error_log, qr/sig=(?!\.\.\.)/, 'no signature in the log';
+# what is taken at all
+my @ports = map { $t->port } 1 .. 3;
+my $p = $t->nginx('policy', log_level => 'debug', http => <<"CONF")->start;
+blob_account second { key $n->{key}; blob_auth shared_key account_sas; }
+server { listen $t->{host}:$ports[0]; blob_auth account_sas anonymous;
+         location / { blob_pass *; } }
+server { listen $t->{host}:$ports[1];
+         location / { blob_pass *; blob_auth shared_key; } }
+server { listen $t->{host}:$ports[2]; location / { blob_pass *; } }
+CONF
+$p->blob('PUT', '/ccc?restype=container', { 'x-ms-blob-public-access' =>
+    'blob' });
+$p->blob('PUT', '/ccc/b', {}, 'hello');
+my ($by_sas, $by_key, $any) = @ports;
+sub at {
+    my ($port, $account, $query, $key) = @_;
+    my $h = { 'x-ms-version' => '2023-11-03' };
+    my $target = "/$account/ccc/b" . ($query ? "?$query" : '');
+    BlobTest::Http::sign($account, $key, 'GET', $target, $h) if $key;
+    return BlobTest::Http->new($t->{host}, $port)->request('GET', $target, $h);
+}
+my $asas = account_sas($a, $DEV_KEY);
+my $svc = service_sas($a, $DEV_KEY, '/ccc/b');
+my $not = 'KeyBasedAuthenticationNotPermitted';
+is at($by_sas, $a, $asas)->{body}, 'hello', 'account SAS is taken';
+is at($by_sas, $a)->{body}, 'hello', 'so is nobody';
+is_code at($by_sas, $a, $svc), 403, $not, 'service SAS is not';
+is_code at($by_sas, $a, '', $DEV_KEY), 403, $not, 'nor Shared Key';
+is_code at($by_sas, $a, '', encode_base64('x' x 64, '')), 403, $not,
+    'a wrong one neither: nothing is verified';
+is at($by_key, $a, '', $DEV_KEY)->{body}, 'hello', 'Shared Key is taken';
+is_code at($by_key, $a, $asas), 403, $not, 'account SAS is not';
+is_code at($by_key, $a), 409, 'PublicAccessNotPermitted', 'nor nobody';
+is at($any, $a, $svc)->{body}, 'hello', 'anything';
+is_code at($any, 'second', service_sas('second', $DEV_KEY, '/ccc/b')), 403,
+    $not, "by the account's own list";
+is_code at($any, 'second', '', $DEV_KEY), 404, 'ContainerNotFound',
+    'which takes Shared Key';
+is_code at($by_sas, 'second', '', $DEV_KEY), 403, $not, 'both lists hold';
+ok $p->reload, 'reload';
+is_code at($by_sas, $a, '', $DEV_KEY), 403, $not, 'the same';
+
+# ours at every level; the core of nginx writes headers at debug
+for my $s ($n, $p) {
+    my ($leak) = grep { /sig=(?!\.\.\.)|SharedKey \w|Bearer \w|\Q$DEV_KEY\E/ }
+        grep { /\*\d+ blob / || !/\[debug\]/ }
+        split m{^(?=\d{4}/\d\d/\d\d )}m, $s->error_log;
+    is $leak, undef, "no secret in the log of $s->{name}";
+}
 $t->done;
