@@ -337,6 +337,8 @@ ngx_int_t ngx_http_blob_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 /* Azure's answer to an error; details come from ctx->fault. BLOB_DONE. */
 ngx_int_t ngx_http_blob_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                              proto_err_t err);
+/* The status and, as the service does, the message as reason phrase. */
+ngx_int_t ngx_http_blob_status_line(ngx_http_request_t *r, proto_err_t err);
 /* The one translator from tier_rc_t, and what a refused change means. */
 proto_err_t ngx_http_blob_change_error(const store_change_t *change);
 proto_err_t ngx_http_blob_rc_error(tier_rc_t rc);

@@ -346,7 +346,9 @@ ngx_http_blob_fwd_clean(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     r->headers_out.server = NULL;
     r->headers_out.date = NULL;
-    r->headers_out.status_line.len = 0;
+    if (r->headers_out.status < NGX_HTTP_BAD_REQUEST) {
+        r->headers_out.status_line.len = 0; /* an error's is its message */
+    }
 
     if (ngx_http_blob_fwd_validators(r, ctx) != NGX_OK
         || ngx_http_blob_common_headers(r, ctx) != NGX_OK)

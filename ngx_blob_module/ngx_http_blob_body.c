@@ -1,6 +1,7 @@
 #include "ngx_http_blob.h"
 
 #include "base/digest.h"
+#include "proto/native.h"
 #include "proto/structured.h"
 
 /*
@@ -100,13 +101,17 @@ ngx_http_blob_body_begin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     ngx_pool_cleanup_t *cln;
     ngx_http_blob_body_t *b;
 
-    if (r->headers_in.content_length_n < 0) {
-        return ngx_http_blob_fail(r, ctx,
-                                  PROTO_ERR_MISSING_CONTENT_LENGTH_HEADER);
-    }
+    proto_err_t err;
+    uint64_t length;
+    bool framed;
 
-    if ((uint64_t) r->headers_in.content_length_n > limit) {
-        return ngx_http_blob_fail(r, ctx, PROTO_ERR_REQUEST_BODY_TOO_LARGE);
+    err = proto_body_length(ctx->op, &ctx->headers, &framed, &length,
+                            &ctx->fault);
+    if (err == PROTO_OK && length > limit) {
+        err = PROTO_ERR_REQUEST_BODY_TOO_LARGE;
+    }
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
     }
 
     b = ngx_pcalloc(r->pool, sizeof(*b));
@@ -120,30 +125,16 @@ ngx_http_blob_body_begin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     b->ctx = ctx;
     b->store = ctx->bmcf->store;
-    b->length = (uint64_t) r->headers_in.content_length_n;
+    b->length = length;
+    if (framed) {
+        b->framed = 1;
+        proto_structured_in_init(
+            &b->in, (uint64_t) r->headers_in.content_length_n, length);
+    }
     b->next = next;
     ctx->body = b;
     *ret = b;
     return NGX_OK;
-}
-
-/* Where a body is content, it may come as a structured message. */
-static proto_err_t
-ngx_http_blob_body_frame(ngx_http_blob_ctx_t *ctx, ngx_http_blob_body_t *b)
-{
-    uint64_t wire = b->length;
-    proto_err_t err;
-    bool framed;
-
-    err =
-        proto_structured_body(&ctx->headers, &framed, &b->length, &ctx->fault);
-    if (err != PROTO_OK || !framed) {
-        return err;
-    }
-
-    b->framed = 1;
-    proto_structured_in_init(&b->in, wire, b->length);
-    return PROTO_OK;
 }
 
 /* Starts nginx's reader and runs the pump. The reader counts the request
@@ -200,7 +191,6 @@ ngx_http_blob_body_stream(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                           const ngx_http_blob_step_t *step)
 {
     ngx_http_blob_body_t *b;
-    proto_err_t err;
     ngx_uint_t i;
     ngx_int_t rc;
 
@@ -209,10 +199,6 @@ ngx_http_blob_body_stream(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return rc;
     }
 
-    err = ngx_http_blob_body_frame(ctx, b);
-    if (err != PROTO_OK) {
-        return ngx_http_blob_fail(r, ctx, err);
-    }
 
     b->to_store = 1;
     b->flags = ctx->op->id == PROTO_OP_PUT_BLOB || ctx->body_check.has_md5

@@ -221,8 +221,9 @@ ngx_http_blob_error_replace(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    r->headers_out.status = proto_error_row(err)->status;
-    r->headers_out.status_line.len = 0;
+    if (ngx_http_blob_status_line(r, err) != NGX_OK) {
+        return NGX_ERROR;
+    }
     ngx_str_set(&r->headers_out.content_type, "application/xml");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;

@@ -1,6 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
 #include "proto/list.h"
+#include "proto/native.h"
 
 #include <sys/un.h>
 
@@ -326,23 +327,23 @@ ngx_int_t
 ngx_http_blob_forward(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd_new(ctx);
+    proto_err_t err = PROTO_OK;
+    uint64_t length;
+    bool framed;
 
     if (fwd == NULL) {
         return NGX_ERROR;
     }
 
-    if (r->headers_in.chunked
-        || (ctx->op->body != PROTO_BODY_NONE
-            && r->headers_in.content_length_n < 0))
-    {
-        return ngx_http_blob_fail(r, ctx,
-                                  PROTO_ERR_MISSING_CONTENT_LENGTH_HEADER);
-    }
+    if (ctx->op->body != PROTO_BODY_NONE) {
+        err = proto_body_length(ctx->op, &ctx->headers, &framed, &length,
+                                &ctx->fault);
 
-    if (ctx->op->body != PROTO_BODY_NONE
-        && (uint64_t) r->headers_in.content_length_n > ctx->op->body_limit)
-    {
-        return ngx_http_blob_fail(r, ctx, PROTO_ERR_REQUEST_BODY_TOO_LARGE);
+    } else if (r->headers_in.chunked) {
+        err = PROTO_ERR_MISSING_CONTENT_LENGTH_HEADER;
+    }
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
     }
 
     if (ctx->op->level != PROTO_LEVEL_ACCOUNT

@@ -1,6 +1,7 @@
 #include "ngx_http_blob.h"
 
 #include "proto/date.h"
+#include "proto/reply.h"
 
 /*
  * Answers. Headers go to nginx's list under the names and in the spelling
@@ -125,6 +126,8 @@ void
 ngx_http_blob_emit(void *data, view_t name, view_t value)
 {
     ngx_http_request_t *r = data;
+    ngx_http_blob_ctx_t *ctx =
+        ngx_http_get_module_ctx(r, ngx_http_blob_module);
     u_char *p;
 
     p = ngx_pnalloc(r->pool, name.len + 1);
@@ -133,6 +136,9 @@ ngx_http_blob_emit(void *data, view_t name, view_t value)
     }
 
     ngx_memcpy(p, name.ptr, name.len);
+    if (ctx != NULL) {
+        value = proto_reply_value(ctx->headers.version, name, value);
+    }
     (void) ngx_http_blob_header(r, view_of(p, name.len), value);
 }
 
@@ -288,6 +294,7 @@ ngx_http_blob_error_body(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         ngx_memzero(&ctx->fault, sizeof(ctx->fault));
         ctx->fault.err = err;
     }
+    proto_op_fault_name(ctx->op, &ctx->fault);
 
     writer_init_fixed(&w, buf, BLOB_ERROR_BODY_MAX);
     proto_error_xml(&w, &ctx->fault, view_of(ctx->request_id, 36), ngx_time());
@@ -353,6 +360,24 @@ ngx_http_blob_headers_drop(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 }
 
 ngx_int_t
+ngx_http_blob_status_line(ngx_http_request_t *r, proto_err_t err)
+{
+    const proto_error_row_t *row = proto_error_row(err);
+    size_t len = ngx_strlen(row->message);
+    u_char *p = ngx_pnalloc(r->pool, len + 4);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->headers_out.status = row->status;
+    r->headers_out.status_line.data = p;
+    r->headers_out.status_line.len =
+        (size_t) (ngx_sprintf(p, "%03ud %s", row->status, row->message) - p);
+    return NGX_OK;
+}
+
+ngx_int_t
 ngx_http_blob_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                    proto_err_t err)
 {
@@ -367,7 +392,8 @@ ngx_http_blob_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     }
 
     if (ngx_http_blob_common_headers(r, ctx) != NGX_OK
-        || ngx_http_blob_error_headers(r, ctx, err) != NGX_OK)
+        || ngx_http_blob_error_headers(r, ctx, err) != NGX_OK
+        || ngx_http_blob_status_line(r, err) != NGX_OK)
     {
         return ngx_http_blob_finish(r, ctx, NGX_ERROR);
     }

@@ -31,9 +31,9 @@ static const proto_nodes_t nodes[] = {
     { PROTO_ERR_INVALID_XML_NODE_VALUE, "XmlNodeName", "XmlNodeValue" },
     { PROTO_ERR_MISSING_REQUIRED_XML_NODE, "XmlNodeName", "XmlNodeValue" },
     { PROTO_ERR_UNSUPPORTED_XML_NODE, "XmlNodeName", "XmlNodeValue" },
-    { PROTO_ERR_MD5_MISMATCH, "ServerCalculatedMd5", "UserSpecifiedMd5" },
-    { PROTO_ERR_CRC64_MISMATCH, "ServerCalculatedCrc64",
-      "UserSpecifiedCrc64" },
+    { PROTO_ERR_MD5_MISMATCH, "UserSpecifiedMd5", "ServerCalculatedMd5" },
+    { PROTO_ERR_CRC64_MISMATCH, "UserSpecifiedCrc64",
+      "ServerCalculatedCrc64" },
     { PROTO_ERR_INVALID_URI, "UriPath", "UriPath" },
 };
 
@@ -118,6 +118,35 @@ put_node(writer_t *w, const char *name, view_t value)
 }
 
 
+static void
+put_number(writer_t *w, const char *name, uint64_t n)
+{
+    uint8_t buf[24];
+    writer_t text;
+
+    writer_init_fixed(&text, buf, sizeof(buf));
+    writer_put_u64(&text, n);
+    put_node(w, name, writer_view(&text));
+}
+
+
+static void
+put_allowed(writer_t *w, const proto_fault_t *fault)
+{
+    if (fault->max == 0) {
+        return;
+    }
+
+    if (fault->err == PROTO_ERR_REQUEST_BODY_TOO_LARGE) {
+        put_number(w, "MaxLimit", fault->max);
+        return;
+    }
+
+    put_number(w, "MinimumAllowed", fault->min);
+    put_number(w, "MaximumAllowed", fault->max);
+}
+
+
 void
 proto_error_xml(writer_t *w, const proto_fault_t *fault, view_t request_id,
                 int64_t now_s)
@@ -128,6 +157,12 @@ proto_error_xml(writer_t *w, const proto_fault_t *fault, view_t request_id,
                    "<Error><Code>");
     writer_puts(w, row->code);
     writer_puts(w, "</Code><Message>");
+    if (fault->err == PROTO_ERR_NOT_IMPLEMENTED
+        || fault->err == PROTO_ERR_OPERATION_NOT_SUPPORTED)
+    {
+        put_escaped(w, fault->name);
+        writer_puts(w, fault->name.len != 0 ? ": " : "");
+    }
     put_escaped(w, view_str(row->message));
     writer_puts(w, "\nRequestId:");
     writer_put(w, request_id);
@@ -141,6 +176,8 @@ proto_error_xml(writer_t *w, const proto_fault_t *fault, view_t request_id,
             put_node(w, nodes[i].value, fault->value);
         }
     }
+
+    put_allowed(w, fault);
 
     put_node(w, "Reason", fault->reason);
     put_node(w, "AuthenticationErrorDetail", fault->detail);

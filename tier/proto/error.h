@@ -183,9 +183,12 @@ const proto_error_row_t *proto_error_row(proto_err_t err);
  * An error and what its document says beside code and message. Which nodes
  * `name` and `value` become follows from the error: HeaderName/HeaderValue,
  * QueryParameterName/QueryParameterValue, XmlNodeName/XmlNodeValue,
- * UserSpecifiedMd5 (value)/ServerCalculatedMd5 (name), the same for CRC64,
- * UriPath (value). `reason` becomes Reason, `detail`
- * AuthenticationErrorDetail. Views are borrowed; absent ones add nothing.
+ * UserSpecifiedMd5/ServerCalculatedMd5, the same for CRC64,
+ * UriPath (value); NotImplemented and OperationNotSupported say in their
+ * message which operation (name) it is. `min` and `max` become MinimumAllowed
+ * and MaximumAllowed, or MaxLimit of RequestBodyTooLarge. `reason` becomes
+ * Reason, `detail` AuthenticationErrorDetail. Views are borrowed; absent ones
+ * add nothing.
  */
 typedef struct proto_fault_s {
     proto_err_t err;
@@ -193,6 +196,8 @@ typedef struct proto_fault_s {
     view_t value;
     view_t reason;
     view_t detail;
+    uint64_t min; /* what is allowed; 0 and 0: it does not say */
+    uint64_t max;
 } proto_fault_t;
 
 /* Fills *fault and returns err: `return proto_fault(f, PROTO_ERR_X, n, v)` */

@@ -572,8 +572,8 @@ proto_fault_md5(proto_fault_t *fault, const uint8_t user[16],
 {
     view_t u = base64_text(scratch, user, MD5_LEN);
 
-    return proto_fault(fault, PROTO_ERR_MD5_MISMATCH,
-                       base64_text(scratch, ours, MD5_LEN), u);
+    return proto_fault(fault, PROTO_ERR_MD5_MISMATCH, u,
+                       base64_text(scratch, ours, MD5_LEN));
 }
 
 
@@ -583,8 +583,8 @@ proto_fault_crc64(proto_fault_t *fault, uint64_t user, uint64_t ours,
 {
     view_t u = base64_text(scratch, &user, sizeof(user));
 
-    return proto_fault(fault, PROTO_ERR_CRC64_MISMATCH,
-                       base64_text(scratch, &ours, sizeof(ours)), u);
+    return proto_fault(fault, PROTO_ERR_CRC64_MISMATCH, u,
+                       base64_text(scratch, &ours, sizeof(ours)));
 }
 
 

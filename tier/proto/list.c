@@ -1,25 +1,26 @@
 #include "proto/list.h"
 
 
-/* What `include` may name. `blobs`: not in List Containers. */
+/* What `include` may name; `both`: in List Containers too. */
 static const struct {
     const char *word;
+    bool both;
     bool metadata;
     bool uncommitted;
     bool copy;
     bool snapshots;
 } includes[] = {
-    { .word = "metadata", .metadata = true },
+    { .word = "metadata", .both = true, .metadata = true },
     { .word = "uncommittedblobs", .uncommitted = true },
     { .word = "snapshots", .snapshots = true },
     { .word = "copy", .copy = true },
-    { .word = "deleted" },
+    { .word = "deleted", .both = true },
     { .word = "tags" },
     { .word = "versions" },
     { .word = "deletedwithversions" },
     { .word = "immutabilitypolicy" },
     { .word = "legalhold" },
-    { .word = "system" },
+    { .word = "system", .both = true },
 };
 
 
@@ -32,10 +33,12 @@ value_fault(proto_fault_t *fault, const char *name, view_t value)
 
 
 static bool
-include_word(view_t word, proto_list_opts_t *ret)
+include_word(view_t word, bool blobs, proto_list_opts_t *ret)
 {
     for (size_t i = 0; i < sizeof(includes) / sizeof(includes[0]); i++) {
-        if (view_eq_ci(word, view_str(includes[i].word))) {
+        if ((includes[i].both || blobs)
+            && view_eq_ci(word, view_str(includes[i].word)))
+        {
             ret->metadata |= includes[i].metadata;
             ret->uncommitted |= includes[i].uncommitted;
             ret->copy |= includes[i].copy;
@@ -49,12 +52,17 @@ include_word(view_t word, proto_list_opts_t *ret)
 
 
 static proto_err_t
-parse_include(view_t v, proto_list_opts_t *ret, proto_fault_t *fault)
+parse_include(const proto_uri_t *uri, proto_list_opts_t *ret,
+              proto_fault_t *fault)
 {
+    view_t v = proto_uri_param(uri, PROTO_PARAM_INCLUDE);
+    bool blobs = uri->container.len != 0;
+
     for (size_t from = 0; from < v.len;) {
         size_t to = view_find(v, ',', from);
 
-        if (!include_word(view_trim(view_sub(v, from, to - from)), ret)) {
+        if (!include_word(view_trim(view_sub(v, from, to - from)), blobs, ret))
+        {
             return value_fault(fault, "include", v);
         }
 
@@ -62,6 +70,17 @@ parse_include(view_t v, proto_list_opts_t *ret, proto_fault_t *fault)
     }
 
     return PROTO_OK;
+}
+
+
+static proto_err_t
+max_fault(proto_fault_t *fault, view_t v)
+{
+    (void) proto_fault(fault, PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE,
+                       VIEW("maxresults"), v);
+    fault->min = 1;
+    fault->max = PROTO_LIST_MAX;
+    return fault->err;
 }
 
 
@@ -77,16 +96,12 @@ parse_max(view_t v, proto_list_opts_t *ret, proto_fault_t *fault)
     }
 
     if (!view_to_u64(v, &n)) {
-        return v.ptr[0] == '-'
-                 ? proto_fault(fault,
-                               PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE,
-                               VIEW("maxresults"), v)
-                 : value_fault(fault, "maxresults", v);
+        return v.ptr[0] == '-' ? max_fault(fault, v)
+                               : value_fault(fault, "maxresults", v);
     }
 
     if (n == 0) {
-        return proto_fault(fault, PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE,
-                           VIEW("maxresults"), v);
+        return max_fault(fault, v);
     }
 
     ret->echo.max_results = n;
@@ -146,8 +161,7 @@ proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
     }
 
     if (err == PROTO_OK) {
-        err = parse_include(proto_uri_param(uri, PROTO_PARAM_INCLUDE), ret,
-                            fault);
+        err = parse_include(uri, ret, fault);
     }
 
     if (err != PROTO_OK) {
@@ -172,13 +186,14 @@ proto_err_t
 proto_list_check(const proto_uri_t *uri, proto_fault_t *fault)
 {
     proto_list_opts_t opts = { 0 };
-    proto_err_t err =
-        parse_max(proto_uri_param(uri, PROTO_PARAM_MAXRESULTS), &opts, fault);
+    proto_err_t err = check_unknown(uri, fault);
 
-    return err != PROTO_OK
-             ? err
-             : parse_include(proto_uri_param(uri, PROTO_PARAM_INCLUDE), &opts,
-                             fault);
+    if (err == PROTO_OK) {
+        err = parse_max(proto_uri_param(uri, PROTO_PARAM_MAXRESULTS), &opts,
+                        fault);
+    }
+
+    return err == PROTO_OK ? parse_include(uri, &opts, fault) : err;
 }
 
 

@@ -42,6 +42,18 @@ check_structured(const proto_op_t *op, const proto_headers_t *headers,
 }
 
 
+/* Containers are compared by time alone (blob-api 2.8). */
+static proto_err_t
+check_container_cond(const proto_op_t *op, const proto_headers_t *headers)
+{
+    return op->write && op->level == PROTO_LEVEL_CONTAINER
+                && (headers->cond.if_match.ptr != NULL
+                    || headers->cond.if_none_match.ptr != NULL)
+             ? PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED
+             : PROTO_OK;
+}
+
+
 static proto_err_t
 check_version(const proto_op_t *op, const proto_uri_t *uri,
               proto_fault_t *fault)
@@ -77,12 +89,49 @@ proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
 
     proto_err_t err = check_structured(op, headers, fault);
 
+    if (err == PROTO_OK) {
+        err = check_container_cond(op, headers);
+    }
+
     if (err != PROTO_OK) {
         return err;
     }
 
     return op->level == PROTO_LEVEL_BLOB ? check_version(op, uri, fault)
                                          : PROTO_OK;
+}
+
+
+proto_err_t
+proto_body_length(const proto_op_t *op, const proto_headers_t *headers,
+                  bool *ret_framed, uint64_t *ret_length, proto_fault_t *fault)
+{
+    uint64_t limit = proto_op_body_limit(op, headers->version);
+    uint64_t length = headers->content_length;
+    bool framed = false;
+    proto_err_t err = PROTO_OK;
+
+    if (!headers->has_content_length || headers->chunked) {
+        return proto_fault(fault, PROTO_ERR_MISSING_CONTENT_LENGTH_HEADER,
+                           VIEW_NULL, VIEW_NULL);
+    }
+
+    if (op->body == PROTO_BODY_STREAM) {
+        err = proto_structured_body(headers, &framed, &length, fault);
+    }
+
+    if (err == PROTO_OK && length > limit) {
+        err = proto_fault(fault, PROTO_ERR_REQUEST_BODY_TOO_LARGE, VIEW_NULL,
+                          VIEW_NULL);
+        fault->max = limit;
+    }
+
+    if (err == PROTO_OK) {
+        *ret_framed = framed;
+        *ret_length = length;
+    }
+
+    return err;
 }
 
 

@@ -16,6 +16,13 @@ proto_err_t proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
                                const proto_headers_t *headers,
                                proto_fault_t *fault);
 
+/* The length that a body is said to have, without a frame, against the row's
+ * limit: MissingContentLengthHeader, RequestBodyTooLarge, and what is wrong
+ * with a structured message's headers. *ret_length untouched on failure. */
+proto_err_t proto_body_length(const proto_op_t *op,
+                              const proto_headers_t *headers, bool *ret_framed,
+                              uint64_t *ret_length, proto_fault_t *fault);
+
 /* Put Block: an empty block is none. */
 proto_err_t proto_put_block_check(const proto_headers_t *headers,
                                   proto_fault_t *fault);

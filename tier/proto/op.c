@@ -126,6 +126,44 @@ proto_op_row(proto_op_id_t id)
 }
 
 
+uint64_t
+proto_op_body_limit(const proto_op_t *op, uint32_t version)
+{
+    static const struct {
+        proto_op_id_t id;
+        uint32_t before;
+        uint64_t limit;
+    } limits[] = {
+        { PROTO_OP_PUT_BLOB, 20160531, 64 * MIB },
+        { PROTO_OP_PUT_BLOB, 20191212, 256 * MIB },
+        { PROTO_OP_PUT_BLOCK, 20160531, 4 * MIB },
+        { PROTO_OP_PUT_BLOCK, 20191212, 100 * MIB },
+        { PROTO_OP_APPEND_BLOCK, 20221102, 4 * MIB },
+    };
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        if (version != 0 && limits[i].id == op->id
+            && version < limits[i].before) {
+            return limits[i].limit;
+        }
+    }
+
+    return op->body_limit;
+}
+
+
+void
+proto_op_fault_name(const proto_op_t *op, proto_fault_t *fault)
+{
+    if (op != NULL && fault->name.ptr == NULL
+        && (fault->err == PROTO_ERR_NOT_IMPLEMENTED
+            || fault->err == PROTO_ERR_OPERATION_NOT_SUPPORTED))
+    {
+        fault->name = view_str(op->name);
+    }
+}
+
+
 proto_err_t
 proto_op_refusal(const proto_op_t *op)
 {

@@ -136,8 +136,15 @@ typedef struct proto_op_s {
 
 const proto_op_t *proto_op_row(proto_op_id_t id);
 
+/* How long a body of the row may be. It grew with the versions
+ * (blob-api 2.15); version 0, none given: as today. */
+uint64_t proto_op_body_limit(const proto_op_t *op, uint32_t version);
+
 /* What a row that is refused (PROTO_REFUSE) is answered with. */
 proto_err_t proto_op_refusal(const proto_op_t *op);
+
+/* Refusals of an operation say which one it is. */
+void proto_op_fault_name(const proto_op_t *op, proto_fault_t *fault);
 
 /* The row, or NULL with *fault filled: UnsupportedHttpVerb,
  * InvalidQueryParameterValue for an unknown comp or restype... */

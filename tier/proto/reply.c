@@ -118,6 +118,20 @@ proto_reply_validators(view_t etag, int64_t last_modified_s,
 }
 
 
+view_t
+proto_reply_value(uint32_t version, view_t name, view_t value)
+{
+    if (version == 0 || version >= 20110818 || name.len != 4
+        || !view_eq_ci(name, VIEW("ETag")) || value.len < 2
+        || value.ptr[0] != '"')
+    {
+        return value;
+    }
+
+    return view_sub(value, 1, value.len - 2);
+}
+
+
 static void
 put_content_range(const out_t *o, const blob_props_t *props,
                   const proto_reply_blob_opts_t *opts)

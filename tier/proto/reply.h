@@ -47,6 +47,9 @@ void proto_reply_blob_headers(const blob_props_t *props,
 void proto_reply_validators(view_t etag, int64_t last_modified_s,
                             proto_emit_fn emit, void *ctx);
 
+/* A header as a version had it: ETags are quoted since 2011-08-18. */
+view_t proto_reply_value(uint32_t version, view_t name, view_t value);
+
 /* Put Blob, Put Block, Put Block List, Set Blob Metadata and Properties. */
 typedef struct proto_reply_write_opts_s {
     view_t etag; /* without quotes; null for Put Block */

@@ -100,13 +100,33 @@ extra_nodes(void **state)
                            "<QueryParameterValue></QueryParameterValue>"
                            "<Reason>no such thing</Reason>"));
 
-    (void) proto_fault(&f, PROTO_ERR_MD5_MISMATCH, VIEW("ours=="),
-                       VIEW("theirs=="));
-    document(&f);
-    assert_non_null(
-        strstr(text, "<UserSpecifiedMd5>theirs==</UserSpecifiedMd5>"));
-    assert_non_null(
-        strstr(text, "<ServerCalculatedMd5>ours==</ServerCalculatedMd5>"));
+    (void) proto_fault(&f, PROTO_ERR_MD5_MISMATCH, VIEW("theirs=="),
+                       VIEW("ours=="));
+    assert_non_null(strstr(document(&f),
+                           "<UserSpecifiedMd5>theirs==</UserSpecifiedMd5>"
+                           "<ServerCalculatedMd5>ours=="
+                           "</ServerCalculatedMd5>"));
+
+    (void) proto_fault(&f, PROTO_ERR_OUT_OF_RANGE_QUERY_PARAMETER_VALUE,
+                       VIEW("n"), VIEW("0"));
+    assert_null(strstr(document(&f), "Allowed"));
+    f.min = 1;
+    f.max = 5000;
+    assert_non_null(strstr(document(&f),
+                           "<QueryParameterValue>0</QueryParameterValue>"
+                           "<MinimumAllowed>1</MinimumAllowed>"
+                           "<MaximumAllowed>5000</MaximumAllowed>"));
+
+    (void) proto_fault(&f, PROTO_ERR_REQUEST_BODY_TOO_LARGE, VIEW_NULL,
+                       VIEW_NULL);
+    f.max = 4194304;
+    assert_non_null(strstr(document(&f), "<MaxLimit>4194304</MaxLimit>"));
+
+    (void) proto_fault(&f, PROTO_ERR_NOT_IMPLEMENTED, VIEW("Set Blob Tier"),
+                       VIEW_NULL);
+    assert_non_null(strstr(document(&f), "<Message>Set Blob Tier: The "));
+    f.name = VIEW_NULL;
+    assert_non_null(strstr(document(&f), "<Message>The "));
 
     (void) proto_fault(&f, PROTO_ERR_INVALID_URI, VIEW_NULL, VIEW("//c/b"));
     assert_non_null(strstr(document(&f), "<UriPath>//c/b</UriPath>"));

@@ -499,12 +499,12 @@ mismatches(void **state)
     writer_init_fixed(&scratch, scratch_buf, sizeof(scratch_buf));
     assert_int_equal(proto_fault_md5(&fault, user, ours, &scratch),
                      PROTO_ERR_MD5_MISMATCH);
-    assert_view(fault.value, "AAAAAAAAAAAAAAAAAAAAAA==");
-    assert_view(fault.name, "nQAAAAAAAAAAAAAAAAAAAA==");
+    assert_view(fault.name, "AAAAAAAAAAAAAAAAAAAAAA==");
+    assert_view(fault.value, "nQAAAAAAAAAAAAAAAAAAAA==");
     assert_int_equal(proto_fault_crc64(&fault, 1, 2, &scratch),
                      PROTO_ERR_CRC64_MISMATCH);
-    assert_view(fault.value, CRC64_ONE);
-    assert_view(fault.name, "AgAAAAAAAAA=");
+    assert_view(fault.name, CRC64_ONE);
+    assert_view(fault.value, "AgAAAAAAAAA=");
 }
 
 

@@ -17,6 +17,7 @@ fresh(void **state)
     (void) state;
     memset(&uri, 0, sizeof(uri));
     memset(&fault, 0, sizeof(fault));
+    uri.container = VIEW("con");
     return 0;
 }
 
@@ -184,6 +185,42 @@ block_lists(void **state)
 }
 
 
+/* What is merged is held to the same rules as what is made here. */
+static void
+checked(void **state)
+{
+    static const struct {
+        proto_param_id_t id;
+        const char *value;
+        bool blobs;
+        bool containers;
+    } cases[] = {
+        { PROTO_PARAM_STARTFROM, "a", false, false },
+        { PROTO_PARAM_ENDBEFORE, "a", false, false },
+        { PROTO_PARAM_SHOWONLY, "files", false, false },
+        { PROTO_PARAM_INCLUDE, "permissions", false, false },
+        { PROTO_PARAM_INCLUDE, "metadata,deleted", true, true },
+        { PROTO_PARAM_INCLUDE, "system", true, true },
+        { PROTO_PARAM_INCLUDE, "snapshots", true, false },
+        { PROTO_PARAM_INCLUDE, "", true, true },
+        { PROTO_PARAM_MAXRESULTS, "0", false, false },
+        { PROTO_PARAM_MAXRESULTS, "5001", true, true },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fresh(NULL);
+        uri.known[cases[i].id] = view_str(cases[i].value);
+        assert_int_equal(proto_list_check(&uri, &fault) == PROTO_OK,
+                         cases[i].blobs);
+        assert_int_equal(parse() == PROTO_OK, cases[i].blobs);
+        uri.container = VIEW_NULL;
+        assert_int_equal(proto_list_check(&uri, &fault) == PROTO_OK,
+                         cases[i].containers);
+    }
+}
+
+
 int
 main(void)
 {
@@ -195,6 +232,7 @@ main(void)
         cmocka_unit_test_setup(markers, fresh),
         cmocka_unit_test_setup(refused, fresh),
         cmocka_unit_test_setup(block_lists, fresh),
+        cmocka_unit_test_setup(checked, fresh),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,114 @@ blob_type(void **state)
 }
 
 
+static proto_err_t
+length(proto_op_id_t id, uint32_t version, uint64_t n)
+{
+    uint64_t ret = 0;
+    bool framed = true;
+    proto_err_t err;
+
+    headers.version = version;
+    headers.has_content_length = true;
+    headers.content_length = n;
+    err = proto_body_length(proto_op_row(id), &headers, &framed, &ret, &fault);
+    assert_true(err != PROTO_OK || framed || ret == n);
+    return err;
+}
+
+
+#define MIB (1024ull * 1024)
+
+
+static void
+body_lengths(void **state)
+{
+    static const struct {
+        proto_op_id_t id;
+        uint32_t version;
+        uint64_t mib;
+    } cases[] = {
+        { PROTO_OP_PUT_BLOCK, 20160530, 4 },
+        { PROTO_OP_PUT_BLOCK, 20160531, 100 },
+        { PROTO_OP_PUT_BLOCK, 20191211, 100 },
+        { PROTO_OP_PUT_BLOCK, 20191212, 4000 },
+        { PROTO_OP_PUT_BLOCK, 0, 4000 },
+        { PROTO_OP_PUT_BLOB, 20090919, 64 },
+        { PROTO_OP_PUT_BLOB, 20160531, 256 },
+        { PROTO_OP_PUT_BLOB, 20191212, 5000 },
+        { PROTO_OP_APPEND_BLOCK, 20221101, 4 },
+        { PROTO_OP_APPEND_BLOCK, 20221102, 100 },
+    };
+    uint64_t ret;
+    bool framed;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint64_t max = cases[i].mib * MIB;
+
+        assert_int_equal(length(cases[i].id, cases[i].version, max), PROTO_OK);
+        assert_int_equal(length(cases[i].id, cases[i].version, max + 1),
+                         PROTO_ERR_REQUEST_BODY_TOO_LARGE);
+        assert_true(fault.max == max);
+    }
+
+    /* a frame does not count */
+    headers.known[PROTO_HDR_X_MS_STRUCTURED_BODY] =
+        VIEW("XSM/1.0; properties=crc64");
+    headers.known[PROTO_HDR_X_MS_STRUCTURED_CONTENT_LENGTH] = VIEW("4194304");
+    assert_int_equal(length(PROTO_OP_PUT_BLOCK, 20090919, 4 * MIB + 39),
+                     PROTO_OK);
+    assert_int_equal(proto_body_length(proto_op_row(PROTO_OP_PUT_BLOCK),
+                                       &headers, &framed, &ret, &fault),
+                     PROTO_OK);
+    assert_true(framed && ret == 4 * MIB);
+    headers.known[PROTO_HDR_X_MS_STRUCTURED_CONTENT_LENGTH] = VIEW("4194305");
+    assert_int_equal(length(PROTO_OP_PUT_BLOCK, 20090919, 4 * MIB + 40),
+                     PROTO_ERR_REQUEST_BODY_TOO_LARGE);
+
+    fresh(NULL);
+    assert_int_equal(proto_body_length(proto_op_row(PROTO_OP_PUT_BLOCK),
+                                       &headers, &framed, &ret, &fault),
+                     PROTO_ERR_MISSING_CONTENT_LENGTH_HEADER);
+    headers.chunked = true;
+    assert_int_equal(length(PROTO_OP_PUT_BLOCK, 0, 5),
+                     PROTO_ERR_MISSING_CONTENT_LENGTH_HEADER);
+}
+
+
+static void
+empty_blocks(void **state)
+{
+    (void) state;
+    headers.has_content_length = true;
+    assert_int_equal(proto_put_block_check(&headers, &fault),
+                     PROTO_ERR_INVALID_HEADER_VALUE);
+    assert_view(fault.name, "Content-Length");
+    headers.content_length = 1;
+    assert_int_equal(proto_put_block_check(&headers, &fault), PROTO_OK);
+    headers.content_length = 39;
+    headers.known[PROTO_HDR_X_MS_STRUCTURED_BODY] =
+        VIEW("XSM/1.0; properties=crc64");
+    headers.known[PROTO_HDR_X_MS_STRUCTURED_CONTENT_LENGTH] = VIEW("0");
+    assert_int_equal(proto_put_block_check(&headers, &fault),
+                     PROTO_ERR_INVALID_HEADER_VALUE);
+}
+
+
+static void
+container_conditions(void **state)
+{
+    (void) state;
+    headers.cond.has_modified_since = true;
+    assert_int_equal(check(PROTO_OP_DELETE_CONTAINER), PROTO_OK);
+    headers.cond.if_match = VIEW("\"0x1\"");
+    assert_int_equal(check(PROTO_OP_DELETE_CONTAINER),
+                     PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED);
+    assert_int_equal(check(PROTO_OP_GET_CONTAINER_PROPERTIES), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_PUT_BLOB), PROTO_OK);
+}
+
+
 int
 main(void)
 {
@@ -109,6 +217,9 @@ main(void)
         cmocka_unit_test_setup(beyond, fresh),
         cmocka_unit_test_setup(versions, fresh),
         cmocka_unit_test_setup(blob_type, fresh),
+        cmocka_unit_test_setup(body_lengths, fresh),
+        cmocka_unit_test_setup(empty_blocks, fresh),
+        cmocka_unit_test_setup(container_conditions, fresh),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

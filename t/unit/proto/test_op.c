@@ -365,6 +365,23 @@ limits(void **state)
 }
 
 
+static void
+names_of_the_refused(void **state)
+{
+    const proto_op_t *op = proto_op_row(PROTO_OP_BATCH);
+
+    (void) state;
+    fault = (proto_fault_t){ .err = PROTO_ERR_NOT_IMPLEMENTED };
+    proto_op_fault_name(NULL, &fault);
+    assert_view(fault.name, NULL);
+    proto_op_fault_name(op, &fault);
+    assert_view(fault.name, "Blob Batch");
+    fault = (proto_fault_t){ .err = PROTO_ERR_BLOB_NOT_FOUND };
+    proto_op_fault_name(op, &fault);
+    assert_view(fault.name, NULL);
+}
+
+
 int
 main(void)
 {
@@ -376,6 +393,7 @@ main(void)
         cmocka_unit_test(every_row_is_reachable),
         cmocka_unit_test(rights),
         cmocka_unit_test(limits),
+        cmocka_unit_test(names_of_the_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,24 @@ copies(void **state)
 }
 
 
+static void
+old_versions(void **state)
+{
+    (void) state;
+    assert_true(
+        view_eq(proto_reply_value(20110817, VIEW("ETag"), VIEW("\"0x1\"")),
+                VIEW("0x1")));
+    assert_true(
+        view_eq(proto_reply_value(20110818, VIEW("ETag"), VIEW("\"0x1\"")),
+                VIEW("\"0x1\"")));
+    assert_true(view_eq(proto_reply_value(0, VIEW("ETag"), VIEW("\"0x1\"")),
+                        VIEW("\"0x1\"")));
+    assert_true(
+        view_eq(proto_reply_value(20090919, VIEW("Date"), VIEW("\"0x1\"")),
+                VIEW("\"0x1\"")));
+}
+
+
 int
 main(void)
 {
@@ -275,6 +293,7 @@ main(void)
         cmocka_unit_test(metadata_only), cmocka_unit_test(writes),
         cmocka_unit_test(containers),    cmocka_unit_test(public_access),
         cmocka_unit_test(copies),        cmocka_unit_test(leases),
+        cmocka_unit_test(old_versions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
