@@ -40,6 +40,8 @@
  *     read.c      Get Blob, HEAD: lookups, conditions, resident bytes
  *     frame.c     answers as structured messages
  *     fetch.c     bytes of a copy's source outside the edge
+ *     copy.c      copies: the source, sharing its content
+ *     copy_move.c bytes of a content into a body
  *     write.c     Put Blob, Put Block, block list, metadata, props, delete
  *     snapshot.c  Snapshot Blob; write.h: what writes share
  *     lease.c     Lease Blob, Lease Container; leases in the way of others
@@ -81,6 +83,7 @@ extern ngx_module_t ngx_http_blob_filter_module;
 typedef struct ngx_http_blob_ctx_s ngx_http_blob_ctx_t;
 typedef struct ngx_http_blob_body_s ngx_http_blob_body_t;
 typedef struct ngx_http_blob_account_s ngx_http_blob_account_t;
+typedef struct ngx_http_blob_copy_s ngx_http_blob_copy_t;
 
 typedef ngx_int_t (*ngx_http_blob_step_pt)(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
@@ -234,9 +237,16 @@ struct ngx_http_blob_ctx_s {
     struct ngx_http_blob_fetch_s *fetch;
     ngx_event_t timer;
     ngx_thread_task_t *task;
-    void *op_data; /* of the operation's file */
-    void *origin;  /* of the origin side's files */
-    void *frame;   /* frame.c's, while it frames what leaves */
+    void *op_data;              /* of the operation's file */
+    ngx_http_blob_copy_t *copy; /* rows with a copy source */
+
+    /* x-ms-copy-source as the origin is to read it; null: not to be sent. Its
+     * ETag here and there */
+    view_t copy_source;
+    view_t copy_etag;
+    view_t copy_origin_etag;
+    void *origin; /* of the origin side's files */
+    void *frame;  /* frame.c's, while it frames what leaves */
 
     u_char request_id[36];
     unsigned finished:1;
@@ -428,6 +438,15 @@ ngx_http_blob_account_t *
 ngx_http_blob_account_find(ngx_http_blob_main_conf_t *bmcf, view_t name);
 /* Is it a name of the account? */
 bool ngx_http_blob_account_is(ngx_http_blob_account_t *account, view_t name);
+/* Reads addresses as the request's host is, when it is an account's other
+ * name. */
+void ngx_http_blob_host_account(ngx_http_request_t *r,
+                                ngx_http_blob_ctx_t *ctx,
+                                proto_uri_opts_t *opts);
+/* What the gate knows of an account: keys, what is let in, its origin. */
+void ngx_http_blob_auth_account(ngx_http_blob_ctx_t *ctx,
+                                ngx_http_blob_account_t *account,
+                                proto_auth_in_t *in);
 /* The content handler of a location with blob_pass. */
 ngx_int_t ngx_http_blob_handler(ngx_http_request_t *r);
 
@@ -465,6 +484,8 @@ ngx_int_t ngx_http_blob_delete(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_snapshot(ngx_http_request_t *r,
                                  ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_lease(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_abort_copy(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_container_create(ngx_http_request_t *r,
                                          ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_container_get(ngx_http_request_t *r,
@@ -494,6 +515,12 @@ ngx_int_t ngx_http_blob_read_origin(ngx_http_request_t *r,
  * record, answer. Body not read yet. */
 ngx_int_t ngx_http_blob_forward(ngx_http_request_t *r,
                                 ngx_http_blob_ctx_t *ctx);
+/* Until the origin has what was committed here of ctx's blob, then `next`;
+ * answers ServerBusy when that takes too long. */
+ngx_int_t ngx_http_blob_flush(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                              const ngx_http_blob_step_t *next);
+/* May what was said of a record or fact at that time be believed still? */
+bool ngx_http_blob_is_fresh(ngx_http_blob_ctx_t *ctx, int64_t checked_at_ms);
 /* Container without a record, account with an origin: asks, commits what
  * was found; ctx->container_found is FOUND or ABSENT at `next`. */
 ngx_int_t ngx_http_blob_container_resolve(ngx_http_request_t *r,

@@ -341,6 +341,12 @@ ngx_http_blob_fwd_clean(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
             if (ngx_http_blob_word_in(ngx_http_blob_view(h[i].key), drop)) {
                 h[i].hash = 0;
             }
+            if (view_eq_ci(ngx_http_blob_view(h[i].key),
+                           VIEW("x-ms-copy-source"))) {
+                /* its query is what the edge let it be read with */
+                h[i].value.len =
+                    view_find(ngx_http_blob_view(h[i].value), '?', 0);
+            }
         }
     }
 
@@ -385,6 +391,7 @@ ngx_http_blob_fwd_foreign(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     if (ctx->op->id != PROTO_OP_PREFLIGHT
         && !(proto_cred_is_origins(ctx->auth.cred) && code.len != 0)
+        && !view_eq(code, VIEW("CannotVerifyCopySource"))
         && (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN))
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,

@@ -1,5 +1,6 @@
 #include "ngx_http_blob_origin.h"
 
+#include "proto/copy.h"
 #include "proto/list.h"
 #include "proto/native.h"
 
@@ -276,7 +277,9 @@ ngx_http_blob_fwd_flush(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         && (fwd->upto == 0 || highest == 0 || lowest == 0
             || lowest > fwd->upto))
     {
-        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_fence);
+        return ngx_http_blob_goto(ctx, fwd->flushed != NULL
+                                           ? fwd->flushed
+                                           : &ngx_http_blob_step_fwd_fence);
     }
 
     if (first) {
@@ -324,6 +327,20 @@ ngx_http_blob_fwd_new(ngx_http_blob_ctx_t *ctx)
 }
 
 ngx_int_t
+ngx_http_blob_flush(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                    const ngx_http_blob_step_t *next)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd_new(ctx);
+
+    if (fwd == NULL) {
+        return NGX_ERROR;
+    }
+
+    fwd->flushed = next;
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_flush);
+}
+
+ngx_int_t
 ngx_http_blob_forward(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd_new(ctx);
@@ -333,6 +350,11 @@ ngx_http_blob_forward(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     if (fwd == NULL) {
         return NGX_ERROR;
+    }
+
+    /* an origin reads with its own rights what it is told to copy */
+    if (proto_copy_has_source(ctx->op) && ctx->copy_source.ptr == NULL) {
+        return ngx_http_blob_fail(r, ctx, proto_op_refusal(ctx->op));
     }
 
     if (ctx->op->body != PROTO_BODY_NONE) {
@@ -395,15 +417,12 @@ ngx_http_blob_fwd_record(ngx_http_blob_ctx_t *ctx)
 
 /* An ETag that a client was given here, as the origin knows it. */
 static ngx_int_t
-ngx_http_blob_fwd_etag(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+ngx_http_blob_fwd_etag(ngx_http_request_t *r, view_t ours, view_t origin,
                        view_t *value)
 {
-    view_t origin = ctx->blob.origin_etag;
     u_char *p;
 
-    if (!ngx_http_blob_fwd_record(ctx)
-        || !view_eq(proto_answer_etag(*value), ctx->blob.props.etag))
-    {
+    if (origin.len == 0 || !view_eq(proto_answer_etag(*value), ours)) {
         return NGX_OK;
     }
 
@@ -439,8 +458,12 @@ ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                                         "x-ms-date",
                                         "x-ms-version",
                                         "Proxy-Authorization",
+                                        "x-ms-copy-source-authorization",
                                         NULL };
     static const char *const etags[] = { "If-Match", "If-None-Match", NULL };
+    static const char *const source_etags[] = { "x-ms-source-if-match",
+                                                "x-ms-source-if-none-match",
+                                                NULL };
     proto_header_t *hdrs;
     unsigned i, n = 0;
 
@@ -456,6 +479,8 @@ ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     for (i = 0; i < ctx->nhdrs; i++) {
         if (ngx_http_blob_word_in(ctx->hdrs[i].name, drop)
+            || (ctx->copy_source.ptr == NULL
+                && view_eq_ci(ctx->hdrs[i].name, VIEW("x-ms-copy-source")))
             || (ctx->auth.create_only
                 && view_eq_ci(ctx->hdrs[i].name, VIEW("If-None-Match"))))
         {
@@ -464,8 +489,24 @@ ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
         hdrs[n] = ctx->hdrs[i];
 
-        if (ngx_http_blob_word_in(hdrs[n].name, etags)) {
-            if (ngx_http_blob_fwd_etag(r, ctx, &hdrs[n].value) != NGX_OK) {
+        if (view_eq_ci(hdrs[n].name, VIEW("x-ms-copy-source"))) {
+            hdrs[n].value = ctx->copy_source;
+
+        } else if (ngx_http_blob_word_in(hdrs[n].name, source_etags)) {
+            if (ngx_http_blob_fwd_etag(r, ctx->copy_etag,
+                                       ctx->copy_origin_etag, &hdrs[n].value)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+        } else if (ngx_http_blob_word_in(hdrs[n].name, etags)) {
+            if (ngx_http_blob_fwd_record(ctx)
+                && ngx_http_blob_fwd_etag(r, ctx->blob.props.etag,
+                                          ctx->blob.origin_etag,
+                                          &hdrs[n].value)
+                       != NGX_OK)
+            {
                 return NGX_ERROR;
             }
 

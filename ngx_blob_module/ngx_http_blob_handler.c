@@ -1,4 +1,4 @@
-#include "ngx_http_blob.h"
+#include "ngx_http_blob_copy.h"
 
 #include "proto/lease.h"
 #include "proto/native.h"
@@ -57,6 +57,7 @@ static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
     [PROTO_OP_DELETE_BLOB] = ngx_http_blob_delete,
     [PROTO_OP_LEASE_BLOB] = ngx_http_blob_lease,
     [PROTO_OP_SNAPSHOT_BLOB] = ngx_http_blob_snapshot,
+    [PROTO_OP_ABORT_COPY_BLOB] = ngx_http_blob_abort_copy,
     [PROTO_OP_PUT_BLOB] = ngx_http_blob_put,
     [PROTO_OP_PUT_BLOCK] = ngx_http_blob_put_block,
     [PROTO_OP_PUT_BLOCK_LIST] = ngx_http_blob_put_block_list,
@@ -145,7 +146,7 @@ ngx_http_blob_find_account(ngx_http_blob_ctx_t *ctx)
 }
 
 /* A host that is an account's other name stands for the account. */
-static void
+void
 ngx_http_blob_host_account(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                            proto_uri_opts_t *opts)
 {
@@ -212,11 +213,30 @@ ngx_http_blob_understand(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return PROTO_OK;
 }
 
+void
+ngx_http_blob_auth_account(ngx_http_blob_ctx_t *ctx,
+                           ngx_http_blob_account_t *account,
+                           proto_auth_in_t *in)
+{
+    ngx_uint_t i;
+
+    for (i = 0; i < account->nkeys; i++) {
+        in->keys[i] = account->keys[i];
+    }
+    in->nkeys = (unsigned) account->nkeys;
+    in->refused = (unsigned) (account->auth_refused | ctx->blcf->auth_refused);
+    in->insecure = account->auth_insecure || ctx->blcf->auth_insecure;
+    in->has_origin = account->origin.len != 0;
+    in->origin_tls =
+        in->has_origin
+        && ngx_strncasecmp(account->origin.data, (u_char *) "https://", 8)
+               == 0;
+}
+
 static void
 ngx_http_blob_auth_input(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     proto_auth_in_t *in = &ctx->auth_in;
-    ngx_uint_t i;
 
     in->method = ngx_http_blob_view(r->method_name);
     in->uri = &ctx->uri;
@@ -229,18 +249,7 @@ ngx_http_blob_auth_input(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 #if (NGX_HTTP_SSL)
     in->https = r->connection->ssl != NULL;
 #endif
-    for (i = 0; i < ctx->account->nkeys; i++) {
-        in->keys[i] = ctx->account->keys[i];
-    }
-    in->nkeys = (unsigned) ctx->account->nkeys;
-    in->refused =
-        (unsigned) (ctx->account->auth_refused | ctx->blcf->auth_refused);
-    in->insecure = ctx->account->auth_insecure || ctx->blcf->auth_insecure;
-    in->has_origin = ngx_http_blob_has_origin(ctx);
-    in->origin_tls =
-        in->has_origin
-        && ngx_strncasecmp(ctx->account->origin.data, (u_char *) "https://", 8)
-               == 0;
+    ngx_http_blob_auth_account(ctx, ctx->account, in);
     in->scratch = &ctx->scratch;
 }
 
@@ -332,7 +341,8 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     if (how == PROTO_REFUSE
-        || (how == PROTO_NATIVE && ngx_http_blob_native[op->id] == NULL))
+        || (how == PROTO_NATIVE && ngx_http_blob_native[op->id] == NULL
+            && !proto_copy_has_source(op)))
     {
         return ngx_http_blob_fail(r, ctx, proto_op_refusal(op));
     }
@@ -357,6 +367,10 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         {
             how = PROTO_FORWARD;
         }
+    }
+
+    if (proto_copy_has_source(op)) {
+        return ngx_http_blob_copy(r, ctx, how == PROTO_FORWARD);
     }
 
     if (how == PROTO_FORWARD) {

@@ -94,6 +94,7 @@ struct ngx_http_blob_fwd_s {
     uint64_t upto; /* flush: this number has to be gone */
     int64_t deadline_ms;
     ngx_msec_t poll_ms;
+    const ngx_http_blob_step_t *flushed; /* NULL: the request goes out */
     store_change_t change;
     ngx_uint_t status;
     u_char *body;
@@ -214,7 +215,6 @@ ngx_int_t ngx_http_blob_sub_take(ngx_http_request_t *sr,
 /* way->fact, way->has_fact from the store. */
 void ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx);
 bool ngx_http_blob_fact_fresh(ngx_http_blob_ctx_t *ctx);
-bool ngx_http_blob_is_fresh(ngx_http_blob_ctx_t *ctx, int64_t checked_at_ms);
 /* The answer of a blob's HEAD becomes way->fact and is stored; then `next`.
  * Anything but 200 and 404 is answered as the error that it is. */
 ngx_int_t ngx_http_blob_fact_learn(ngx_http_request_t *r,

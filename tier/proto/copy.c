@@ -1,6 +1,7 @@
 #include "base/digest.h"
 #include "proto/copy.h"
 #include "proto/date.h"
+#include "proto/sas.h"
 
 #define EDGE_SUFFIX ".blob.core.windows.net"
 
@@ -427,27 +428,56 @@ proto_copy_parse(const proto_headers_t *h, const proto_op_t *op,
  */
 
 bool
-proto_copy_trusted(const proto_copy_t *copy, proto_cred_t cred, view_t account)
+proto_copy_trusted(const proto_copy_t *copy, proto_cred_t cred,
+                   bool same_account)
 {
-    return copy->local && view_eq(copy->uri.account, account)
-        && (cred == PROTO_CRED_SHARED_KEY || cred == PROTO_CRED_SHARED_KEY_LITE
-            || cred == PROTO_CRED_BEARER);
+    return copy->local && same_account && copy->authorization.ptr == NULL
+        && (cred == PROTO_CRED_SHARED_KEY
+            || cred == PROTO_CRED_SHARED_KEY_LITE);
+}
+
+
+static bool
+has_signature(const proto_uri_t *uri)
+{
+    for (unsigned i = 0; i < uri->nparams; i++) {
+        if (view_eq(uri->params[i].name, VIEW("sig"))) {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+view_t
+proto_copy_token(const proto_copy_t *copy, const proto_headers_t *h,
+                 proto_cred_t cred, bool same_account)
+{
+    if (copy->authorization.ptr != NULL) {
+        return copy->authorization;
+    }
+
+    return copy->local && same_account && cred == PROTO_CRED_BEARER
+                && !has_signature(&copy->uri)
+             ? proto_hdr(h, PROTO_HDR_AUTHORIZATION)
+             : VIEW_NULL;
 }
 
 
 void
 proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
-                   proto_copy_gate_t *room, proto_auth_in_t *ret)
+                   view_t token, proto_copy_gate_t *room, proto_auth_in_t *ret)
 {
     memset(room, 0, sizeof(*room));
     room->headers.version = from->headers->version;
 
     memset(ret, 0, sizeof(*ret));
 
-    if (copy->authorization.ptr != NULL) {
-        room->headers.known[PROTO_HDR_AUTHORIZATION] = copy->authorization;
+    if (token.ptr != NULL) {
+        room->headers.known[PROTO_HDR_AUTHORIZATION] = token;
         room->token.name = VIEW("Authorization");
-        room->token.value = copy->authorization;
+        room->token.value = token;
         ret->hdrs = &room->token;
         ret->nhdrs = 1;
     }
@@ -458,11 +488,8 @@ proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
     ret->headers = &room->headers;
     ret->now_s = from->now_s;
     ret->client_ip = from->client_ip;
-    ret->https = copy->url.https;
-    ret->refused = from->refused;
-    ret->insecure = from->insecure;
-    ret->has_origin = from->has_origin;
-    ret->origin_tls = from->origin_tls;
+    /* a token has come the way of this request */
+    ret->https = token.ptr != NULL ? from->https : copy->url.https;
 }
 
 
@@ -629,6 +656,42 @@ proto_copy_props(const proto_copy_t *copy, const proto_op_t *op,
 }
 
 
+/* ---- what an origin reads it with ----------------------------------------
+ */
+
+void
+proto_copy_sas(writer_t *w, const proto_copy_t *copy, view_t account,
+               view_t key, int64_t expiry_s)
+{
+    proto_sas_t sas = { .account = account,
+                        .key = key,
+                        .perms = VIEW("r"),
+                        .container = copy->uri.container,
+                        .blob = copy->uri.blob };
+    uint8_t buf[40];
+    writer_t t;
+
+    sas.snapshot = proto_uri_param(&copy->uri, PROTO_PARAM_SNAPSHOT);
+    sas.version = proto_uri_param(&copy->uri, PROTO_PARAM_VERSIONID);
+
+    /* SAS times have no fraction */
+    writer_init_fixed(&t, buf, sizeof(buf));
+    proto_date_iso8601(&t, expiry_s);
+    t.len = sizeof("2026-01-02T03:04:05") - 1;
+    writer_putc(&t, 'Z');
+    sas.expiry = writer_view(&t);
+
+    proto_sas_service(w, &sas);
+}
+
+
+int64_t
+proto_copy_sas_lifetime_s(const proto_op_t *op)
+{
+    return proto_copy_tells_source(op) ? 15 * 60 : 24 * 60 * 60;
+}
+
+
 /* ---- the source in writing -----------------------------------------------
  */
 
@@ -691,4 +754,26 @@ proto_copy_source_shown(writer_t *w, const proto_copy_t *copy)
     if (copy->local) {
         (void) put_params(w, &copy->uri);
     }
+}
+
+
+proto_err_t
+proto_abort_copy_check(const proto_uri_t *uri, const proto_headers_t *h,
+                       proto_fault_t *fault)
+{
+    view_t action = proto_hdr(h, PROTO_HDR_X_MS_COPY_ACTION);
+
+    if (action.len == 0) {
+        return proto_fault(fault, PROTO_ERR_MISSING_REQUIRED_HEADER,
+                           VIEW("x-ms-copy-action"), VIEW_NULL);
+    }
+
+    if (!view_eq_ci(action, VIEW("abort"))) {
+        return header_fault(fault, "x-ms-copy-action", action);
+    }
+
+    return proto_uri_param(uri, PROTO_PARAM_COPYID).len != 0
+             ? PROTO_OK
+             : proto_fault(fault, PROTO_ERR_MISSING_REQUIRED_QUERY_PARAMETER,
+                           VIEW("copyid"), VIEW_NULL);
 }

@@ -79,20 +79,26 @@ proto_err_t proto_copy_parse(const proto_headers_t *h, const proto_op_t *op,
 /* Takes an absolute URL apart; false: it is none. */
 bool proto_copy_url_parse(view_t text, proto_copy_url_t *ret);
 
-/* May whoever asked this read the source, without a credential of its own?
- * `cred` is the request's, `account` its account. */
+/* The account's key opens a source in the same account too; a source in
+ * another one and any other credential are checked. */
 bool proto_copy_trusted(const proto_copy_t *copy, proto_cred_t cred,
-                        view_t account);
-/* The source's read as a request of its own for proto_auth_check; keys and
- * facts (of the source's account and container) are the caller's to add.
- * `room` lasts as long as *ret. */
+                        bool same_account);
+/* The token to read the source with, as a value of Authorization, or null:
+ * its own, or the request's when the account is the same and the source has
+ * no SAS. */
+view_t proto_copy_token(const proto_copy_t *copy, const proto_headers_t *h,
+                        proto_cred_t cred, bool same_account);
+/* The source's read as a request of its own for proto_auth_check; what is
+ * known of the source's account and container is the caller's to add. `token`
+ * is proto_copy_token's; `room` lasts as long as *ret. */
 typedef struct proto_copy_gate_s {
     proto_headers_t headers;
     proto_header_t token;
 } proto_copy_gate_t;
 
 void proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
-                        proto_copy_gate_t *room, proto_auth_in_t *ret);
+                        view_t token, proto_copy_gate_t *room,
+                        proto_auth_in_t *ret);
 
 /* x-ms-source-if-* against what the source is now: PROTO_OK or
  * SourceConditionNotMet. */
@@ -127,11 +133,22 @@ void proto_copy_props(const proto_copy_t *copy, const proto_op_t *op,
                       const blob_props_t *source, const blob_props_t *sent,
                       blob_props_t *ret);
 
+/* A SAS for reading that source alone until `expiry_s`, made with the key of
+ * the account that it is in at an origin. */
+void proto_copy_sas(writer_t *w, const proto_copy_t *copy, view_t account,
+                    view_t key, int64_t expiry_s);
+/* How long a source may be read so: as the row's copy may take. */
+int64_t proto_copy_sas_lifetime_s(const proto_op_t *op);
 /* x-ms-copy-source of a request to an origin: `endpoint` is its URL without a
  * trailing slash, `sas` a query without question mark or empty. */
 void proto_copy_source_put(writer_t *w, const proto_copy_t *copy,
                            view_t endpoint, view_t sas);
 /* The source as it is kept and shown: without a signature. */
 void proto_copy_source_shown(writer_t *w, const proto_copy_t *copy);
+
+/* Abort Copy Blob: x-ms-copy-action: abort and a copyid have to be there. */
+proto_err_t proto_abort_copy_check(const proto_uri_t *uri,
+                                   const proto_headers_t *h,
+                                   proto_fault_t *fault);
 
 #endif

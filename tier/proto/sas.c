@@ -100,7 +100,11 @@ proto_sas_account(writer_t *w, const proto_sas_t *sas)
 void
 proto_sas_service(writer_t *w, const proto_sas_t *sas)
 {
-    view_t resource = sas->blob.len != 0 ? VIEW("b") : VIEW("c");
+    view_t time = sas->snapshot.len != 0 ? sas->snapshot : sas->version;
+    view_t resource = sas->blob.len == 0     ? VIEW("c")
+                    : sas->snapshot.len != 0 ? VIEW("bs")
+                    : sas->version.len != 0  ? VIEW("bv")
+                                             : VIEW("b");
     maker_t m;
 
     begin(&m, w, sas->key);
@@ -128,7 +132,7 @@ proto_sas_service(writer_t *w, const proto_sas_t *sas)
     sign(&m, sas->protocols);
     sign(&m, VIEW(PROTO_SAS_VERSION));
     sign(&m, resource);
-    sign(&m, VIEW_NULL); /* snapshot or version */
+    sign(&m, sas->blob.len != 0 ? time : VIEW_NULL);
     sign(&m, VIEW_NULL); /* ses */
     sign(&m, VIEW_NULL); /* rscc, rscd, rsce, rscl, rsct: four ends */
     sign(&m, VIEW_NULL);

@@ -25,6 +25,8 @@ typedef struct proto_sas_s {
     view_t container; /* service SAS */
     view_t blob;      /* service SAS: sr=b; null: sr=c */
     view_t policy;    /* si, service SAS */
+    view_t snapshot;  /* with blob: sr=bs, that snapshot alone */
+    view_t version;   /* with blob: sr=bv, that version alone */
 } proto_sas_t;
 
 /* Appends the query string, without a question mark. */

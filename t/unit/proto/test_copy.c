@@ -460,7 +460,7 @@ rights(void **state)
         url[w.len] = '\0';
         local(url, "acct", "cont", i == 2 ? "c" : "b");
 
-        proto_copy_auth_in(&copy, &from, &none, &in);
+        proto_copy_auth_in(&copy, &from, VIEW_NULL, &none, &in);
         in.keys[0] = sas.key;
         in.nkeys = 1;
         assert_int_equal(proto_auth_check(&in, &out),
@@ -471,7 +471,7 @@ rights(void **state)
 
     /* without one only a public container */
     local("https://acct.blob.edge.test/cont/b", "acct", "cont", "b");
-    proto_copy_auth_in(&copy, &from, &none, &in);
+    proto_copy_auth_in(&copy, &from, VIEW_NULL, &none, &in);
     assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
     assert_int_equal(out.need, PROTO_NEED_CONTAINER);
     in.facts = PROTO_NEED_CONTAINER;
@@ -481,27 +481,49 @@ rights(void **state)
     in.public_access = 1;
     assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
 
-    /* a token counts as one */
-    from.has_origin = true;
-    from.origin_tls = true;
+    /* the request's token, in the same account, or one of its own */
+    asked.known[PROTO_HDR_AUTHORIZATION] = VIEW("Bearer a");
+    assert_view(proto_copy_token(&copy, &asked, PROTO_CRED_BEARER, true),
+                "Bearer a");
+    assert_view(proto_copy_token(&copy, &asked, PROTO_CRED_BEARER, false),
+                NULL);
+    assert_view(proto_copy_token(&copy, &asked, PROTO_CRED_SHARED_KEY, true),
+                NULL);
+    local("https://acct.blob.edge.test/cont/b?sig=x", "acct", "cont", "b");
+    assert_view(proto_copy_token(&copy, &asked, PROTO_CRED_BEARER, true),
+                NULL);
+    local("https://acct.blob.edge.test/cont/b", "acct", "cont", "b");
     copy.authorization = VIEW("Bearer t");
-    proto_copy_auth_in(&copy, &from, &none, &in);
+    assert_view(proto_copy_token(&copy, &asked, PROTO_CRED_BEARER, true),
+                "Bearer t");
+    assert_view(proto_copy_token(&copy, &asked, PROTO_CRED_ACCOUNT_SAS, false),
+                "Bearer t");
+    assert_false(proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, true));
+
+    /* only the origin can judge it, and it is safe as the request was */
+    from.https = true;
+    proto_copy_auth_in(&copy, &from, copy.authorization, &none, &in);
+    in.has_origin = true;
+    in.origin_tls = true;
     assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
     assert_int_equal(out.cred, PROTO_CRED_BEARER);
     assert_int_equal(out.need, PROTO_NEED_VERDICT);
+    from.https = false;
+    proto_copy_auth_in(&copy, &from, copy.authorization, &none, &in);
+    in.has_origin = true;
+    in.origin_tls = true;
+    assert_int_equal(proto_auth_check(&in, &out),
+                     PROTO_ERR_AUTHENTICATION_FAILED);
 
-    assert_true(
-        proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, VIEW("acct")));
-    assert_true(proto_copy_trusted(&copy, PROTO_CRED_BEARER, VIEW("acct")));
-    assert_false(
-        proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, VIEW("other")));
-    assert_false(
-        proto_copy_trusted(&copy, PROTO_CRED_ACCOUNT_SAS, VIEW("acct")));
-    assert_false(
-        proto_copy_trusted(&copy, PROTO_CRED_ANONYMOUS, VIEW("acct")));
+    local("https://acct.blob.edge.test/cont/b", "acct", "cont", "b");
+    assert_true(proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, true));
+    assert_true(proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY_LITE, true));
+    assert_false(proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, false));
+    assert_false(proto_copy_trusted(&copy, PROTO_CRED_BEARER, true));
+    assert_false(proto_copy_trusted(&copy, PROTO_CRED_ACCOUNT_SAS, true));
+    assert_false(proto_copy_trusted(&copy, PROTO_CRED_ANONYMOUS, true));
     external("https://elsewhere.example/cont/b");
-    assert_false(
-        proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, VIEW("acct")));
+    assert_false(proto_copy_trusted(&copy, PROTO_CRED_SHARED_KEY, true));
 }
 
 
