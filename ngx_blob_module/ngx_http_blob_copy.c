@@ -193,8 +193,9 @@ ngx_http_blob_copy_source_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 ngx_int_t
 ngx_http_blob_copy_external(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    return ngx_http_blob_copy_source_fail(r, ctx,
-                                          PROTO_ERR_AUTHORIZATION_FAILURE);
+    ctx->copy->external = 1;
+    return ngx_http_blob_need_container(r, ctx,
+                                        &ngx_http_blob_step_copy_target);
 }
 
 static ngx_int_t
@@ -282,7 +283,8 @@ ngx_http_blob_copy(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     }
 
     if (!cp->copy.local) {
-        return ngx_http_blob_copy_external(r, ctx);
+        return forward ? ngx_http_blob_forward(r, ctx) /* which reads it */
+                       : ngx_http_blob_copy_external(r, ctx);
     }
 
     account = ngx_http_blob_account_find(ctx->bmcf, cp->copy.uri.account);
@@ -645,6 +647,30 @@ ngx_http_blob_copy_again(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_copy_container);
 }
 
+/* The same of a source that is not here. */
+static ngx_int_t
+ngx_http_blob_copy_fetch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_copy_t *cp = ctx->copy;
+    proto_fetched_ask_t ask = { .copy = &cp->copy, .url = cp->fetch_url };
+
+    if (cp->fetch == NULL) {
+        if (cp->copy.local) {
+            ask.lake = ngx_http_blob_view(cp->source.account->name);
+        }
+        return ngx_http_blob_fetch(r, ctx, &ask, &ngx_http_blob_step_copy_read,
+                                   &cp->fetch);
+    }
+
+    if (ngx_http_blob_fetch_error(cp->fetch) != PROTO_OK) {
+        return ngx_http_blob_fetch_fail(r, ctx, cp->fetch);
+    }
+
+    cp->source.blob.props = *ngx_http_blob_fetch_props(cp->fetch);
+    cp->len = cp->source.blob.props.content_length;
+    return ngx_http_blob_copy_commit(r, ctx);
+}
+
 static ngx_int_t
 ngx_http_blob_copy_read(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
@@ -653,6 +679,10 @@ ngx_http_blob_copy_read(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     const store_digest_t *digest;
     bool keeps = ngx_http_blob_copy_keeps(ctx);
     tier_rc_t rc;
+
+    if (cp->external) {
+        return ngx_http_blob_copy_fetch(r, ctx);
+    }
 
     if (cp->move == NULL) {
         if (!keeps && !check->has_md5 && !check->has_crc64) {
@@ -740,7 +770,9 @@ ngx_http_blob_copy_commit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         change->props = &wr->props;
     }
 
-    if (ngx_http_blob_copy_keeps(ctx)) {
+    if (cp->external) {
+        change->body = ngx_http_blob_fetch_take(cp->fetch);
+    } else if (ngx_http_blob_copy_keeps(ctx)) {
         change->body = ngx_http_blob_move_take(cp->move);
     } else {
         change->copy_content = cp->source.blob.content;
@@ -768,11 +800,12 @@ ngx_http_blob_copy_digests(ngx_http_blob_ctx_t *ctx,
         opts->md5 = wr->props.md5;
     }
 
-    if (cp->move == NULL) {
+    if (cp->move == NULL && cp->fetch == NULL) {
         return;
     }
 
-    digest = ngx_http_blob_move_digest(cp->move);
+    digest = cp->external ? ngx_http_blob_fetch_digest(cp->fetch)
+                          : ngx_http_blob_move_digest(cp->move);
     if (cp->copy.check.has_md5) {
         opts->md5 = digest->md5;
     } else {

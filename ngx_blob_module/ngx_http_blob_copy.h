@@ -1,6 +1,7 @@
 #ifndef NGX_HTTP_BLOB_COPY_H
 #define NGX_HTTP_BLOB_COPY_H
 
+#include "ngx_http_blob_fetch.h"
 #include "ngx_http_blob_write.h"
 
 #include "proto/copy.h"
@@ -54,6 +55,8 @@ struct ngx_http_blob_copy_s {
     /* What is read when the source is not here: the client's URL, or that of
      * a lake of ours with a SAS made for it. */
     view_t fetch_url;
+    ngx_http_blob_fetch_t *fetch;
+    unsigned external:1;
 };
 
 /* First step of every row with a copy source. `forward`: the request is one

@@ -533,7 +533,7 @@ ngx_http_blob_fetch_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     u_char *p;
 
     if (f->source.status < 300 || !proto_copy_tells_source(ctx->op)) {
-        return ngx_http_blob_fail(r, ctx, f->err);
+        return ngx_http_blob_fail_durable(r, ctx, f->err);
     }
 
     p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
@@ -556,7 +556,7 @@ ngx_http_blob_fetch_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     }
 
     ctx->keep_headers = 1;
-    return ngx_http_blob_fail(r, ctx, f->err);
+    return ngx_http_blob_fail_durable(r, ctx, f->err);
 }
 
 const blob_props_t *
