@@ -254,6 +254,17 @@ is_code as('reader', 'PUT', '/con/b?comp=lease', { 'x-ms-lease-action' =>
 unlink $down;
 is as('owner', 'GET', '/con/here')->{status}, 200, 'it comes back';
 
+# ---- write through: the origin decides once more, as to the caller ----
+my $through = $t->nginx('through', origin => $o, write => 'through',
+    policy => 'blob_auth bearer insecure-bearer;')->start;
+my $owner = { Authorization => 'Bearer ' . jwt('owner', time + 900) };
+is_code raw($through, 'PUT', '/con/thr', $owner), 201, '-', 'write through';
+is asked(qr/^PUT \S+\/con\/thr Bearer .*-owner/), 1, 'with the token';
+is asked(qr/^PUT \S+\/con\/thr SharedKey/), 0, 'not as us';
+is_code raw($through, 'DELETE', '/con/thr', { Authorization => 'Bearer '
+    . jwt('writer', time + 900) }), 403, 'AuthorizationPermissionMismatch',
+    'no right to delete';
+
 # ---- tokens want TLS; a store alone has nobody to ask ----
 my $safe = $t->nginx('safe', origin => $o)->start;
 my $token = jwt('owner', time + 900);
