@@ -283,7 +283,9 @@ ngx_http_blob_copy(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     }
 
     if (!cp->copy.local) {
-        return forward ? ngx_http_blob_forward(r, ctx) /* which reads it */
+        /* an origin might take the edge's signature for a right to read it:
+         * without a copy_source forward refuses */
+        return forward ? ngx_http_blob_forward(r, ctx)
                        : ngx_http_blob_copy_external(r, ctx);
     }
 

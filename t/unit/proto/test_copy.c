@@ -527,6 +527,60 @@ rights(void **state)
 }
 
 
+/* What an origin is given opens that blob (sr=b: with its snapshots), or that
+ * snapshot alone, and for a time. */
+static void
+lake_rights(void **state)
+{
+    static const uint8_t bytes[32] = { 4, 5, 6 };
+    static const char *const targets[] = {
+        "https://acct.blob.edge.test/cont/b",
+        "https://acct.blob.edge.test/cont/"
+        "b?snapshot=2024-01-01T00:00:00.0000000Z",
+    };
+    view_t key = view_of(bytes, sizeof(bytes));
+    proto_headers_t asked = { .version = 20231103 };
+    proto_auth_in_t from = { .headers = &asked, .now_s = 1767225600 }, in;
+    proto_copy_gate_t none;
+    proto_auth_out_t out;
+    char url[1024], sas[512];
+    writer_t w;
+
+    (void) state;
+    at("acct.blob.edge.test", true, PROTO_URI_AUTO);
+
+    for (int made = 0; made < 2; made++) {
+        local(targets[made], "acct", "cont", "b");
+        writer_init_fixed(&w, sas, sizeof(sas) - 1);
+        proto_copy_sas(&w, &copy, VIEW("acct"), key, from.now_s + 900);
+        assert_true(writer_ok(&w));
+        sas[w.len] = '\0';
+
+        for (int used = 0; used < 2; used++) {
+            snprintf(url, sizeof(url), "%s%c%s", targets[used],
+                     used ? '&' : '?', sas);
+            local(url, "acct", "cont", "b");
+            proto_copy_auth_in(&copy, &from, VIEW_NULL, &none, &in);
+            in.keys[0] = key;
+            in.nkeys = 1;
+            assert_int_equal(proto_auth_check(&in, &out),
+                             made <= used ? PROTO_OK
+                                          : PROTO_ERR_AUTHENTICATION_FAILED);
+
+            in.now_s += 901;
+            assert_int_equal(proto_auth_check(&in, &out),
+                             PROTO_ERR_AUTHENTICATION_FAILED);
+        }
+    }
+
+    assert_int_equal(
+        proto_copy_sas_lifetime_s(proto_op_row(PROTO_OP_PUT_BLOB_FROM_URL)),
+        900);
+    assert_int_equal(
+        proto_copy_sas_lifetime_s(proto_op_row(PROTO_OP_COPY_BLOB)), 86400);
+}
+
+
 static void
 properties(void **state)
 {
@@ -626,7 +680,7 @@ main(void)
         cmocka_unit_test(terms),      cmocka_unit_test(conditions),
         cmocka_unit_test(parts),      cmocka_unit_test(errors),
         cmocka_unit_test(rights),     cmocka_unit_test(properties),
-        cmocka_unit_test(writing),
+        cmocka_unit_test(writing),    cmocka_unit_test(lake_rights),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
