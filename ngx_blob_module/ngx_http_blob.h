@@ -45,6 +45,7 @@
  *     write.c     Put Blob, Put Block, block list, metadata, props, delete
  *     snapshot.c  Snapshot Blob; write.h: what writes share
  *     lease.c     Lease Blob, Lease Container; leases in the way of others
+ *     append.c    append blobs: Put Blob, Append Block, Append Blob Seal
  *     container.c containers, account and service rows
  *     list.c      List Blobs, List Containers, block lists
  *
@@ -481,6 +482,11 @@ ngx_int_t ngx_http_blob_get_block_list(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_set(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_delete(ngx_http_request_t *r,
                                ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_append_create(ngx_http_request_t *r,
+                                      ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_append_block(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_seal(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_snapshot(ngx_http_request_t *r,
                                  ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_lease(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);

@@ -62,6 +62,9 @@ static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
     [PROTO_OP_PUT_BLOCK] = ngx_http_blob_put_block,
     [PROTO_OP_PUT_BLOCK_LIST] = ngx_http_blob_put_block_list,
     [PROTO_OP_GET_BLOCK_LIST] = ngx_http_blob_get_block_list,
+    [PROTO_OP_PUT_APPEND_BLOB] = ngx_http_blob_append_create,
+    [PROTO_OP_APPEND_BLOCK] = ngx_http_blob_append_block,
+    [PROTO_OP_SEAL_APPEND_BLOB] = ngx_http_blob_seal,
     [PROTO_OP_COUNT] = NULL,
 };
 

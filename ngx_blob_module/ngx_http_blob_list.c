@@ -441,6 +441,10 @@ ngx_http_blob_blocks_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail_durable(r, ctx, PROTO_ERR_BLOB_NOT_FOUND);
     }
 
+    if (visible && ctx->blob.props.type != BLOB_BLOCK) {
+        return ngx_http_blob_fail_durable(r, ctx, PROTO_ERR_INVALID_BLOB_TYPE);
+    }
+
     ls->incarnation = ctx->container.incarnation;
     ls->name = ctx->uri.blob;
     ls->snapshot = ctx->snapshot != 0;

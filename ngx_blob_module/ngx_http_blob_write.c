@@ -104,7 +104,14 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
         return (int) err;
     }
 
-    return (int) proto_cond_check_write(&guard->cond, &state);
+    err = proto_cond_check_write(&guard->cond, &state);
+    if (err == PROTO_OK && guard->block && now != NULL
+        && now->props.type != BLOB_BLOCK)
+    {
+        err = PROTO_ERR_INVALID_BLOB_TYPE;
+    }
+
+    return (int) err;
 }
 
 ngx_http_blob_wr_t *
@@ -204,7 +211,7 @@ ngx_http_blob_write_reply(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         opts.md5 = ctx->body_check.has_md5 ? digest->md5 : NULL;
         opts.crc64 = ctx->body_check.has_md5 ? NULL : &digest->crc64;
 
-    } else if (change->kind == STORE_BLOB_PUT) {
+    } else if (change->kind == STORE_BLOB_PUT && digest != NULL) {
         opts.md5 = digest->md5;
         opts.crc64 = &digest->crc64;
 
@@ -272,6 +279,8 @@ ngx_http_blob_put_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     if (wr == NULL) {
         return NGX_ERROR;
     }
+
+    wr->guard.block = !put;
 
     err = put ? proto_put_blob_check(&ctx->headers, &ctx->fault) : PROTO_OK;
     if (err == PROTO_OK) {
@@ -401,9 +410,10 @@ ngx_http_blob_put_block(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    /* no conditions; the lease counts */
+    /* no conditions; lease and type count */
     ngx_memzero(&wr->guard.cond, sizeof(wr->guard.cond));
     wr->guard.create_only = false;
+    wr->guard.block = true;
 
     err =
         proto_block_id_parse(proto_uri_param(&ctx->uri, PROTO_PARAM_BLOCKID),

@@ -14,6 +14,7 @@ typedef struct {
     proto_lease_guard_t lease;
     proto_cond_t cond;
     bool create_only; /* the SAS grants no more */
+    bool block;       /* what is there has to be a block blob */
     bool fact;        /* the origin said what it has of this name */
     proto_cond_state_t fact_state;
 } ngx_http_blob_guard_t;

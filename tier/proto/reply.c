@@ -298,6 +298,10 @@ put_blob_state(const out_t *o, const blob_props_t *props)
 
     if (props->type == BLOB_APPEND) {
         put_u64(o, "x-ms-blob-committed-block-count", props->committed_blocks);
+
+        if (props->sealed) {
+            put(o, "x-ms-blob-sealed", VIEW("true"));
+        }
     }
 
     if (props->tags.len != 0) {

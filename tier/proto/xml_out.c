@@ -371,7 +371,13 @@ put_blob_properties(writer_t *w, const proto_list_blob_t *blob)
         put_copy(w, p);
     }
 
-    writer_puts(w, "<ServerEncrypted>true</ServerEncrypted></Properties>");
+    writer_puts(w, "<ServerEncrypted>true</ServerEncrypted>");
+
+    if (p->sealed) {
+        put_node(w, "Sealed", VIEW("true"));
+    }
+
+    close_tag(w, "Properties");
 }
 
 

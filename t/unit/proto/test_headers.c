@@ -93,6 +93,8 @@ every_name_is_found(void **state)
         "Transfer-Encoding",
         "x-ms-access-tier",
         "x-ms-blob-cache-control",
+        "x-ms-blob-condition-appendpos",
+        "x-ms-blob-condition-maxsize",
         "x-ms-blob-content-disposition",
         "x-ms-blob-content-encoding",
         "x-ms-blob-content-language",
