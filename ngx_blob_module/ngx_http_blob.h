@@ -51,7 +51,8 @@
  *
  *   origin side (ngx_http_blob_origin.h)
  *     vars.c      variables of conf/blob_origin.conf
- *     ask.c       asking (HEAD/GET) with @blob_ask; origin.c: facts, resolve
+ *     ask.c       asking (HEAD/GET) with @blob_ask; origin.c: facts
+ *     resolve.c   containers: known from the origin, renewed
  *     crowd.c     many who want the same: one asks, one fetches
  *     verdict.c   what the origin says of a caller; zone.c keeps it
  *     slice.c     reads through the hot tier, @blob_slice
@@ -254,6 +255,7 @@ struct ngx_http_blob_ctx_s {
     unsigned own_reply:1;    /* headers were composed here: filters pass it */
     unsigned keep_headers:1; /* an error keeps those already added */
     unsigned resolved:1;     /* the origin was asked for the container */
+    unsigned unreachable:1;  /* ... and did not answer, container_reach */
     unsigned looked_again:4; /* the content had gone, see read.c */
     unsigned facts_asked:1;  /* ... for the blob, see fact_for_write */
     unsigned framed:1;       /* the answer is a structured message */
@@ -532,6 +534,16 @@ bool ngx_http_blob_is_fresh(ngx_http_blob_ctx_t *ctx, int64_t checked_at_ms);
 ngx_int_t ngx_http_blob_container_resolve(ngx_http_request_t *r,
                                           ngx_http_blob_ctx_t *ctx,
                                           const ngx_http_blob_step_t *next);
+/* The record of a container is looked up and, if the origin has not spoken of
+ * it within `fresh`, asked for anew; FOUND or ABSENT at `next`. */
+ngx_int_t ngx_http_blob_container_renew(ngx_http_request_t *r,
+                                        ngx_http_blob_ctx_t *ctx,
+                                        const ngx_http_blob_step_t *next);
+/* Before a container is created: FOUND if it is known to be there, else the
+ * origin was asked and ctx->unreachable says that it did not answer. */
+ngx_int_t ngx_http_blob_container_reach(ngx_http_request_t *r,
+                                        ngx_http_blob_ctx_t *ctx,
+                                        const ngx_http_blob_step_t *next);
 /* A conditional write to a blob without a record: fetches the fact. At
  * `next` ctx->blob_found is FOUND (blob.props and .origin_etag filled, .state
  * CLEAN and not resident) or ABSENT (the origin has none). */

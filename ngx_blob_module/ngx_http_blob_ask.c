@@ -265,7 +265,7 @@ ngx_http_blob_is_fresh(ngx_http_blob_ctx_t *ctx, int64_t checked_at_ms)
 }
 
 void
-ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx)
+ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx, view_t blob)
 {
     ngx_http_blob_way_t *way = ctx->origin;
     u_char *buf;
@@ -282,7 +282,7 @@ ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx)
 
     if (store_fact_get(
             ctx->bmcf->reader, ngx_http_blob_view(ctx->account->name),
-            ctx->uri.container, ctx->uri.blob, &way->fact_scratch, &way->fact)
+            ctx->uri.container, blob, &way->fact_scratch, &way->fact)
         == TIER_OK)
     {
         /* without an ETag: "unknown as of then" */
@@ -320,8 +320,9 @@ ngx_http_blob_fact_stored(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_goto(ctx, ctx->next);
 }
 
-static ngx_int_t
-ngx_http_blob_fact_post(ngx_http_blob_ctx_t *ctx, const store_fact_t *fact,
+ngx_int_t
+ngx_http_blob_fact_post(ngx_http_blob_ctx_t *ctx, view_t blob,
+                        const store_fact_t *fact,
                         const ngx_http_blob_step_t *next)
 {
     ngx_http_blob_fact_task_t *t;
@@ -334,7 +335,7 @@ ngx_http_blob_fact_post(ngx_http_blob_ctx_t *ctx, const store_fact_t *fact,
     t->store = ctx->bmcf->store;
     t->account = ngx_http_blob_view(ctx->account->name);
     t->container = ctx->uri.container;
-    t->name = ctx->uri.blob;
+    t->name = blob;
     t->fact = *fact;
     ctx->next = next;
 
@@ -382,7 +383,7 @@ ngx_http_blob_fact_learn(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         way->fact.origin_etag = way->fact.props.etag;
     }
 
-    return ngx_http_blob_fact_post(ctx, &way->fact, next);
+    return ngx_http_blob_fact_post(ctx, ctx->uri.blob, &way->fact, next);
 }
 
 ngx_int_t
@@ -394,5 +395,5 @@ ngx_http_blob_fact_unknown(ngx_http_blob_ctx_t *ctx,
     ngx_memzero(&fact, sizeof(fact));
     fact.exists = true;
     fact.checked_at_ms = ngx_http_blob_now_ms();
-    return ngx_http_blob_fact_post(ctx, &fact, next);
+    return ngx_http_blob_fact_post(ctx, ctx->uri.blob, &fact, next);
 }

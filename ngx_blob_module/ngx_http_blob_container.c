@@ -6,8 +6,9 @@
 #include "proto/xml_out.h"
 
 /*
- * Containers, account and service of a standalone account. With an origin
- * these rows are forwarded, but for Get Account Information.
+ * Containers, account and service. With an origin, what changes a container
+ * is forwarded; it is read from the record, which is renewed like a blob's;
+ * and one is created here when the lake cannot be reached.
  */
 
 #define BLOB_ACL_MAX     (16 * 1024)
@@ -32,6 +33,10 @@ static ngx_int_t ngx_http_blob_container_change(ngx_http_request_t *r,
                                                 ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_container_committed(ngx_http_request_t *r,
                                                    ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_container_reached(ngx_http_request_t *r,
+                                                 ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_container_commit(ngx_http_request_t *r,
+                                                ngx_http_blob_ctx_t *ctx);
 
 static const ngx_http_blob_step_t ngx_http_blob_step_container_got = {
     "container_got", "looking up container", ngx_http_blob_container_got
@@ -48,6 +53,10 @@ static const ngx_http_blob_step_t ngx_http_blob_step_container_change = {
 static const ngx_http_blob_step_t ngx_http_blob_step_container_committed = {
     "container_committed", "sending reply", ngx_http_blob_container_committed
 };
+static const ngx_http_blob_step_t ngx_http_blob_step_container_reached = {
+    "container_reached", "committing container",
+    ngx_http_blob_container_reached
+};
 
 /* ---- reads ------------------------------------------------------------ */
 
@@ -58,9 +67,26 @@ ngx_http_blob_container_get(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                                         &ngx_http_blob_step_container_got);
 }
 
+/* The record, not older than `fresh`. What it has no place for the origin
+ * says itself. */
 static ngx_int_t
 ngx_http_blob_container_got(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
+    if (ngx_http_blob_has_origin(ctx) && !ctx->resolved) {
+        ctx->resolved = 1;
+        return ngx_http_blob_container_renew(
+            r, ctx, &ngx_http_blob_step_container_got);
+    }
+
+    if (ctx->container_found != BLOB_LOOKUP_FOUND) {
+        return ngx_http_blob_fail_durable(r, ctx,
+                                          PROTO_ERR_CONTAINER_NOT_FOUND);
+    }
+
+    if (ctx->container.props.beyond) {
+        return ngx_http_blob_forward(r, ctx);
+    }
+
     return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_container_send);
 }
 
@@ -213,6 +239,41 @@ ngx_http_blob_container_create(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     cw->props.metadata = ctx->headers.metadata;
     cw->change.container_props = &cw->props;
+
+    if (!ngx_http_blob_has_origin(ctx)) {
+        return ngx_http_blob_container_commit(r, ctx);
+    }
+
+    return ngx_http_blob_container_reach(
+        r, ctx, &ngx_http_blob_step_container_reached);
+}
+
+/* The lake says whether it has one already; a lake that cannot be reached is
+ * told later, and who was first there keeps what he has. */
+static ngx_int_t
+ngx_http_blob_container_reached(ngx_http_request_t *r,
+                                ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_cw_t *cw = ctx->op_data;
+
+    if (ctx->container_found == BLOB_LOOKUP_FOUND) {
+        return ngx_http_blob_fail_durable(r, ctx,
+                                          PROTO_ERR_CONTAINER_ALREADY_EXISTS);
+    }
+
+    if (ctx->unreachable) {
+        cw->change.mode = STORE_MODE_DIRTY;
+        return ngx_http_blob_container_commit(r, ctx);
+    }
+
+    return ngx_http_blob_forward(r, ctx);
+}
+
+static ngx_int_t
+ngx_http_blob_container_commit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_cw_t *cw = ctx->op_data;
+
     return ngx_http_blob_commit(ctx, &cw->change,
                                 &ngx_http_blob_step_container_committed);
 }

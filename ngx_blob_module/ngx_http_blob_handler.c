@@ -301,6 +301,13 @@ ngx_http_blob_gate(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
             return ngx_http_blob_container_resolve(
                 r, ctx, &ngx_http_blob_step_gate_fact);
         }
+        if (ctx->container_found == BLOB_LOOKUP_FOUND
+            && ngx_http_blob_has_origin(ctx) && !ctx->resolved)
+        {
+            ctx->resolved = 1;
+            return ngx_http_blob_container_renew(
+                r, ctx, &ngx_http_blob_step_gate_fact);
+        }
         return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate_fact);
 
     case PROTO_NEED_UD_KEY:
@@ -363,7 +370,7 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
         if (err != PROTO_OK || (origin && proto_snapshot_sent(op, &ctx->uri))
             || (origin && proto_lease_sent(op, &ctx->headers))
-            || (origin && op->level == PROTO_LEVEL_BLOB
+            || (origin && op->level != PROTO_LEVEL_ACCOUNT
                 && ctx->policy.write == WRITE_THROUGH
                 && (op->write || op->id == PROTO_OP_GET_BLOCK_LIST))
             || ctx->auth.relay)

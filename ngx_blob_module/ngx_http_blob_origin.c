@@ -4,7 +4,7 @@
 
 /*
  * Accounts with an origin: what the configuration makes of them, reads of
- * blobs whose truth is there, containers that are not known here yet.
+ * blobs whose truth is there.
  *
  * A read knows its blob by the first of these that holds:
  *
@@ -26,12 +26,6 @@ static ngx_int_t ngx_http_blob_read_learnt(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_read_forgotten(ngx_http_request_t *r,
                                               ngx_http_blob_ctx_t *ctx);
-static ngx_int_t ngx_http_blob_resolve_asked(ngx_http_request_t *r,
-                                             ngx_http_blob_ctx_t *ctx);
-static ngx_int_t ngx_http_blob_resolve_acl(ngx_http_request_t *r,
-                                           ngx_http_blob_ctx_t *ctx);
-static ngx_int_t ngx_http_blob_resolve_done(ngx_http_request_t *r,
-                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_write_asked(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_write_learnt(ngx_http_request_t *r,
@@ -49,17 +43,6 @@ static const ngx_http_blob_step_t ngx_http_blob_step_read_learnt = {
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_read_forgotten = {
     "read_forgotten", "reading blob", ngx_http_blob_read_forgotten
-};
-static const ngx_http_blob_step_t ngx_http_blob_step_resolve_asked = {
-    "resolve_asked", "reading what the origin says of a container",
-    ngx_http_blob_resolve_asked
-};
-static const ngx_http_blob_step_t ngx_http_blob_step_resolve_acl = {
-    "resolve_acl", "reading a container's access policies",
-    ngx_http_blob_resolve_acl
-};
-static const ngx_http_blob_step_t ngx_http_blob_step_resolve_done = {
-    "resolve_done", "looking up container", ngx_http_blob_resolve_done
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_write_asked = {
     "write_asked", "reading what the origin says of a blob",
@@ -521,7 +504,7 @@ ngx_http_blob_read_know(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     ngx_http_blob_way_t *way = ctx->origin;
     ngx_int_t rc;
 
-    ngx_http_blob_fact_find(ctx);
+    ngx_http_blob_fact_find(ctx, ctx->uri.blob);
 
     if (!way->force) {
         if (ngx_http_blob_record_clean(ctx)) {
@@ -569,7 +552,9 @@ ngx_http_blob_read_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     way->force = false;
 
+    /* one that was made here and is still on its way has no blobs there */
     if (way->ask->status == NGX_HTTP_NOT_FOUND
+        && ctx->container.state != STORE_DIRTY
         && view_eq(way->ask->code, VIEW("ContainerNotFound")))
     {
         return ngx_http_blob_fail_durable(r, ctx,
@@ -642,7 +627,7 @@ ngx_http_blob_fact_for_write(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     }
 
     way->after = next;
-    ngx_http_blob_fact_find(ctx);
+    ngx_http_blob_fact_find(ctx, ctx->uri.blob);
 
     if (ngx_http_blob_fact_fresh(ctx)) {
         return ngx_http_blob_write_learnt(r, ctx);
@@ -675,107 +660,6 @@ ngx_http_blob_write_learnt(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         blob->origin_etag = way->fact.origin_etag;
         blob->origin_last_modified_s = way->fact.props.last_modified_s;
         blob->checked_at_ms = way->fact.checked_at_ms;
-    }
-
-    return ngx_http_blob_goto(ctx, way->after);
-}
-
-/* ---- containers ------------------------------------------------------- */
-
-ngx_int_t
-ngx_http_blob_container_resolve(ngx_http_request_t *r,
-                                ngx_http_blob_ctx_t *ctx,
-                                const ngx_http_blob_step_t *next)
-{
-    ngx_http_blob_way_t *way = ngx_http_blob_way(ctx);
-
-    if (way == NULL) {
-        return NGX_ERROR;
-    }
-
-    way->after = next;
-    return ngx_http_blob_ask(r, ctx, BLOB_ASK_CONTAINER,
-                             &ngx_http_blob_step_resolve_asked);
-}
-
-static ngx_int_t
-ngx_http_blob_resolve_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
-{
-    ngx_http_blob_way_t *way = ctx->origin;
-    ngx_http_blob_sub_t *ask = way->ask;
-    store_change_t *change = &way->change;
-    container_props_t *props = &way->container_props;
-    writer_t w;
-    u_char *buf;
-
-    if (ask->status == NGX_HTTP_NOT_FOUND) {
-        ctx->container_found = BLOB_LOOKUP_ABSENT;
-        return ngx_http_blob_goto(ctx, way->after);
-    }
-
-    buf = ngx_palloc(r->pool, 2 * PROTO_METADATA_MAX);
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-    writer_init_fixed(&w, buf, 2 * PROTO_METADATA_MAX);
-    ngx_memzero(props, sizeof(*props));
-
-    if (ask->status != NGX_HTTP_OK
-        || !proto_answer_container(ask->hdrs, ask->nhdrs, &w, props))
-    {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "blob: the origin answered %ui %*s to a HEAD of a "
-                      "container",
-                      ask->status, ask->code.len, ask->code.ptr);
-        return ngx_http_blob_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
-    }
-
-    ngx_memzero(change, sizeof(*change));
-    change->kind = STORE_CONTAINER_CREATE;
-    change->mode = STORE_MODE_CLEAN;
-    change->account = ngx_http_blob_view(ctx->account->name);
-    change->container = ctx->uri.container;
-    change->container_props = props;
-    change->origin_etag = props->etag;
-    change->origin_last_modified_s = props->last_modified_s;
-    return ngx_http_blob_ask(r, ctx, BLOB_ASK_ACL,
-                             &ngx_http_blob_step_resolve_acl);
-}
-
-/* Policies that service SAS name. An origin that does not show them has none
- * for us. */
-static ngx_int_t
-ngx_http_blob_resolve_acl(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
-{
-    ngx_http_blob_way_t *way = ctx->origin;
-
-    if (way->ask->status == NGX_HTTP_OK && !way->ask->failed) {
-        way->container_props.acl = way->ask->body;
-
-    } else {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "blob: the origin answered %ui %*s to a question for a "
-                      "container's access policies; those are not known here",
-                      way->ask->status, way->ask->code.len,
-                      way->ask->code.ptr);
-    }
-
-    return ngx_http_blob_commit(ctx, &way->change,
-                                &ngx_http_blob_step_resolve_done);
-}
-
-/* TIER_EXISTS is as good: somebody else asked at the same time. */
-static ngx_int_t
-ngx_http_blob_resolve_done(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
-{
-    ngx_http_blob_way_t *way = ctx->origin;
-    tier_rc_t rc = way->change.rc;
-
-    if (rc >= 0) {
-        rc = ngx_http_blob_find_container(ctx);
-    }
-    if (rc < 0) {
-        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
     }
 
     return ngx_http_blob_goto(ctx, way->after);

@@ -212,8 +212,13 @@ ngx_int_t ngx_http_blob_ask(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
  * headers. */
 ngx_int_t ngx_http_blob_sub_take(ngx_http_request_t *sr,
                                  ngx_http_blob_sub_t *sub);
-/* way->fact, way->has_fact from the store. */
-void ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx);
+/* way->fact, way->has_fact from the store, of this blob (empty: of the
+ * container). */
+void ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx, view_t blob);
+/* Stores it in a thread, lets a crowd go, then `next`. */
+ngx_int_t ngx_http_blob_fact_post(ngx_http_blob_ctx_t *ctx, view_t blob,
+                                  const store_fact_t *fact,
+                                  const ngx_http_blob_step_t *next);
 bool ngx_http_blob_fact_fresh(ngx_http_blob_ctx_t *ctx);
 /* The answer of a blob's HEAD becomes way->fact and is stored; then `next`.
  * Anything but 200 and 404 is answered as the error that it is. */

@@ -203,7 +203,9 @@ ngx_http_blob_read_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
     }
 
-    if (rc == TIER_NOT_FOUND && origin) {
+    /* the origin has nothing in a container that it has not heard of */
+    if (rc == TIER_NOT_FOUND && origin && ctx->container.state != STORE_DIRTY)
+    {
         return ngx_http_blob_read_origin(r, ctx);
     }
 

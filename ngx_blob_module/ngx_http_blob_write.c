@@ -330,7 +330,9 @@ ngx_http_blob_put_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
     }
 
-    if (rc == TIER_NOT_FOUND && ngx_http_blob_has_origin(ctx)) {
+    if (rc == TIER_NOT_FOUND && ngx_http_blob_has_origin(ctx)
+        && ctx->container.state != STORE_DIRTY)
+    {
         ctx->facts_asked = 1;
         return ngx_http_blob_fact_for_write(r, ctx,
                                             &ngx_http_blob_step_put_allowed);

@@ -26,7 +26,8 @@ sub busy {
 busy($n->blob('GET', '/con/b'), 'get');
 busy($n->blob('HEAD', '/con/b'), 'head');
 busy($n->blob('PUT', '/con/b', {}, 'x' x 100000), 'put to an unknown container');
-busy($n->blob('PUT', '/con?restype=container'), 'create container');
+is $n->blob('PUT', '/made?restype=container')->{status}, 201,
+    'a container is created all the same';
 busy($n->blob('GET', '/?comp=list'), 'list containers');
 busy($n->blob('GET', '/con?restype=container&comp=list'), 'list without tier');
 busy($n->blob('PUT', '/con/b?comp=lease', { 'x-ms-lease-action' => 'break' }),

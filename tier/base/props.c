@@ -29,7 +29,7 @@
  *
  *     0  u8   layout, 2
  *     1  u8   public_access
- *     2  u16  0
+ *     2  u16  flags: 1 beyond
  *     4  u32  0
  *     8  i64  last_modified_s
  *    16  32   lease
@@ -51,6 +51,7 @@
 #define CONTAINER_FIXED   48
 #define FLAG_HAS_MD5      1
 #define FLAG_SEALED       2
+#define FLAG_BEYOND       1
 #define LEN_ABSENT        0xFFFFFFFFu
 #define PAIR_HEAD         4
 #define PUBLIC_ACCESS_MAX 2
@@ -273,7 +274,7 @@ container_props_encode(writer_t *w, const container_props_t *props)
 {
     writer_putc(w, LAYOUT);
     writer_putc(w, props->public_access);
-    writer_put_le16(w, 0);
+    writer_put_le16(w, props->beyond ? FLAG_BEYOND : 0);
     writer_put_le32(w, 0);
     writer_put_le64(w, (uint64_t) props->last_modified_s);
     lease_put(w, &props->lease);
@@ -292,13 +293,14 @@ container_props_decode(view_t in, container_props_t *ret)
     size_t pos = CONTAINER_FIXED;
 
     if (in.len < CONTAINER_FIXED || p[0] != LAYOUT || p[1] > PUBLIC_ACCESS_MAX
-        || le16_get(p + 2) != 0 || le32_get(p + 4) != 0
+        || le16_get(p + 2) > FLAG_BEYOND || le32_get(p + 4) != 0
         || !lease_get(p + 16, &props.lease))
     {
         return TIER_EINVAL;
     }
 
     props.public_access = p[1];
+    props.beyond = le16_get(p + 2) == FLAG_BEYOND;
     props.last_modified_s = (int64_t) le64_get(p + 8);
 
     if (!string_get(in, &pos, &props.etag)

@@ -86,6 +86,8 @@ typedef struct container_props_s {
     int64_t last_modified_s;
     view_t etag;           /* without quotes */
     uint8_t public_access; /* 0 private, 1 blob, 2 container */
+    bool beyond; /* the origin says what is not kept here: immutability, legal
+                    hold, an encryption scope, versioning */
     view_t metadata;       /* packed pairs */
     view_t acl;            /* SignedIdentifiers XML as stored, or empty */
     lease_t lease;         /* kept by the store across changes */

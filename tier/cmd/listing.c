@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ typedef struct listing_run_s {
     const origin_t *origin;
     const listing_t *l;
     uint64_t incarnation; /* 0: no record of the container here */
+    bool unborn;          /* made here, the origin has not heard of it */
     bool metadata;
     bool uncommitted;
     writer_t *w;
@@ -86,7 +88,13 @@ run_page(void *ctx, view_t prefix, view_t delimiter, view_t marker,
     req.body = &body;
     rc = origin_request(run->conn, run->origin, &req, run->answer);
 
-    if (rc == TIER_OK && run->answer->class_ != ORIGIN_OK) {
+    if (rc == TIER_OK && run->unborn
+        && (run->answer->class_ == ORIGIN_NOT_FOUND
+            || run->answer->status == 0))
+    {
+        memset(ret, 0, sizeof(*ret)); /* nothing is there that counts */
+
+    } else if (rc == TIER_OK && run->answer->class_ != ORIGIN_OK) {
         rc = page_error(run);
 
     } else if (rc == TIER_OK) {
@@ -235,6 +243,7 @@ find_container(listing_run_t *run)
     rc = store_container_get(run->reader, run->l->account, run->l->container,
                              &scratch, &c);
     run->incarnation = rc == TIER_OK ? c.incarnation : 0;
+    run->unborn = rc == TIER_OK && c.state == STORE_DIRTY;
     free(buf);
     return rc < 0 ? rc : TIER_OK;
 }

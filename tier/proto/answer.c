@@ -345,6 +345,31 @@ proto_answer_source(const proto_header_t *hdrs, unsigned n, blob_props_t *ret)
     }
 }
 
+static bool
+says(const proto_header_t *hdrs, unsigned n, view_t name)
+{
+    return view_eq_ci(proto_answer_header(hdrs, n, name), VIEW("true"));
+}
+
+
+/* What Get Container Properties may say and container_props_t has no place
+ * for. */
+static bool
+container_beyond(const proto_header_t *hdrs, unsigned n)
+{
+    view_t scope =
+        proto_answer_header(hdrs, n, VIEW("x-ms-default-encryption-scope"));
+
+    return says(hdrs, n, VIEW("x-ms-has-immutability-policy"))
+        || says(hdrs, n, VIEW("x-ms-has-legal-hold"))
+        || says(hdrs, n, VIEW("x-ms-deny-encryption-scope-override"))
+        || says(hdrs, n,
+                VIEW("x-ms-immutable-storage-with-versioning-enabled"))
+        || (scope.len != 0
+            && !view_eq(scope, VIEW("$account-encryption-key")));
+}
+
+
 bool
 proto_answer_container(const proto_header_t *hdrs, unsigned n,
                        writer_t *scratch, container_props_t *ret)
@@ -354,6 +379,7 @@ proto_answer_container(const proto_header_t *hdrs, unsigned n,
     view_t access =
         proto_answer_header(hdrs, n, VIEW("x-ms-blob-public-access"));
     container_props_t props = { .etag = proto_answer_etag(etag),
+                                .beyond = container_beyond(hdrs, n),
                                 .acl = ret->acl };
 
     if (props.etag.len == 0

@@ -5,6 +5,7 @@
 #include "base/endian.h"
 #include "proto/answer.h"
 #include "proto/date.h"
+#include "proto/reply.h"
 #include "proto/uri.h"
 #include "sync/carry_parts.h"
 
@@ -564,6 +565,12 @@ carry_container(carry_t *c)
 
     if (!del) {
         carry_headers_metadata(c, c->e->container_props.metadata);
+    }
+
+    if (!del && !set) {
+        carry_header(
+            c, VIEW("x-ms-blob-public-access"),
+            proto_public_access_name(c->e->container_props.public_access));
     }
 
     if (!carry_send(c, &req)) {

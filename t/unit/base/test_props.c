@@ -233,6 +233,7 @@ container_round_trip(void **state)
     container_props_t in = { .last_modified_s = 1700000000,
                              .etag = VIEW("0x1"),
                              .public_access = 2,
+                             .beyond = true,
                              .metadata = VIEW_NULL,
                              .acl = VIEW("<SignedIdentifiers/>"),
                              .lease = { LEASE_BREAKING, 15, 5, { 1 } } },
@@ -244,6 +245,7 @@ container_round_trip(void **state)
     assert_int_equal(container_props_decode(writer_view(&w), &out), TIER_OK);
     assert_int_equal(out.last_modified_s, in.last_modified_s);
     assert_int_equal(out.public_access, 2);
+    assert_true(out.beyond);
     assert_view(out.etag, "0x1");
     assert_view(out.metadata, NULL);
     assert_view(out.acl, "<SignedIdentifiers/>");
