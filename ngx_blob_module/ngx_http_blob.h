@@ -247,8 +247,9 @@ struct ngx_http_blob_ctx_s {
     view_t copy_source;
     view_t copy_etag;
     view_t copy_origin_etag;
-    void *origin; /* of the origin side's files */
-    void *frame;  /* frame.c's, while it frames what leaves */
+    void *origin;  /* of the origin side's files */
+    void *frame;   /* frame.c's, while it frames what leaves */
+    view_t splice; /* our uncommitted blocks, for a forwarded list */
 
     u_char request_id[36];
     unsigned finished:1;

@@ -1,6 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
 #include "proto/reply.h"
+#include "proto/xml_out.h"
 
 /*
  * Answers of the origin and of blob-tier to a client's own request. Those of
@@ -10,6 +11,9 @@
  *
  *     header ──▶ held, refresh begins ──▶ ... ──▶ refreshed ─┐
  *            ──▶ body is collected    ──▶ ... ──▶ last ──────┴─▶ release
+ *
+ * Documents that name the origin's endpoint, or lists of blocks that ours are
+ * to be added to, are collected the same way and changed when they are whole.
  *
  * While it is held r->buffered says so and keeps the request alive.
  */
@@ -272,6 +276,25 @@ ngx_http_blob_fwd_holds(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
     }
 }
 
+static bool
+ngx_http_blob_fwd_edits(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
+{
+    if (status != NGX_HTTP_OK || ngx_http_blob_fwd(ctx)->tier) {
+        return false;
+    }
+
+    switch (ctx->op->id) {
+    case PROTO_OP_LIST_CONTAINERS:
+    case PROTO_OP_FIND_BLOBS_BY_TAGS:
+    case PROTO_OP_CONTAINER_FIND_BLOBS_BY_TAGS:
+        return true;
+    case PROTO_OP_GET_BLOCK_LIST:
+        return ctx->splice.ptr != NULL;
+    default:
+        return false;
+    }
+}
+
 static void
 ngx_http_blob_fwd_set(ngx_table_elt_t *h, u_char *p, size_t len)
 {
@@ -434,6 +457,7 @@ ngx_http_blob_forward_header(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
             return NGX_ERROR;
         }
 
+        fwd->cap = BLOB_FORWARD_BODY_MAX;
         fwd->held = 1;
         r->buffered |= BLOB_HELD;
 
@@ -451,7 +475,43 @@ ngx_http_blob_forward_header(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    if (ngx_http_blob_fwd_edits(ctx, fwd->status)) {
+        fwd->edit = 1;
+        fwd->held = 1;
+        fwd->refreshed = 1;
+        r->buffered |= BLOB_HELD;
+        return NGX_OK;
+    }
+
     return ngx_http_blob_next_header(r);
+}
+
+static ngx_int_t
+ngx_http_blob_fwd_edit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    view_t xml = view_of(fwd->body, fwd->len), endpoint;
+    writer_t w;
+    u_char *p;
+    size_t cap;
+
+    endpoint = ngx_http_blob_endpoint(r, ctx);
+    cap = xml.len + ctx->splice.len + 8 * endpoint.len + 64;
+    p = ngx_palloc(r->pool, cap);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    writer_init_fixed(&w, p, cap);
+    if (ctx->op->id == PROTO_OP_GET_BLOCK_LIST) {
+        proto_xml_block_list_merge(&w, xml, ctx->splice);
+    } else {
+        proto_xml_endpoint(&w, xml, endpoint);
+    }
+
+    fwd->body = p;
+    fwd->len = w.len;
+    return writer_ok(&w) ? NGX_OK : NGX_ERROR;
 }
 
 static ngx_int_t
@@ -464,6 +524,10 @@ ngx_http_blob_fwd_release(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     r->buffered &= ~BLOB_HELD;
     fwd->out = 0;
+
+    if (fwd->edit && ngx_http_blob_fwd_edit(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (ctx->op->id == PROTO_OP_GET_USER_DELEGATION_KEY
         && fwd->status < NGX_HTTP_SPECIAL_RESPONSE)
@@ -511,6 +575,47 @@ ngx_http_blob_fwd_refreshed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_finish(r, ctx, ngx_http_blob_fwd_release(r, ctx));
 }
 
+/* Room for so much more of the answer. */
+static ngx_int_t
+ngx_http_blob_fwd_room(ngx_http_request_t *r, ngx_http_blob_fwd_t *fwd,
+                       size_t size)
+{
+    size_t max = fwd->edit ? BLOB_FORWARD_EDIT_MAX : BLOB_FORWARD_BODY_MAX;
+    size_t cap = ngx_max(fwd->cap, BLOB_FORWARD_BODY_MAX);
+    u_char *p;
+
+    if (size <= fwd->cap - fwd->len) {
+        return NGX_OK;
+    }
+
+    while (cap < fwd->len + size) {
+        cap *= 2;
+    }
+
+    if (cap > max) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "blob: an answer of the origin that has to be held is "
+                      "longer than %uz bytes",
+                      max);
+        return NGX_ERROR;
+    }
+
+    p = ngx_palloc(r->pool, cap);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (fwd->len != 0) {
+        ngx_memcpy(p, fwd->body, fwd->len);
+    }
+    if (fwd->body != NULL) {
+        (void) ngx_pfree(r->pool, fwd->body);
+    }
+    fwd->body = p;
+    fwd->cap = cap;
+    return NGX_OK;
+}
+
 ngx_int_t
 ngx_http_blob_forward_body(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                            ngx_chain_t *in)
@@ -527,11 +632,9 @@ ngx_http_blob_forward_body(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         b = in->buf;
         size = ngx_buf_in_memory(b) ? (size_t) (b->last - b->pos) : 0;
 
-        if (size > BLOB_FORWARD_BODY_MAX - fwd->len) {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          "blob: the origin's answer to a write is longer "
-                          "than %d bytes",
-                          BLOB_FORWARD_BODY_MAX);
+        if ((size == 0 && !ngx_buf_special(b) && ngx_buf_size(b) != 0)
+            || ngx_http_blob_fwd_room(r, fwd, size) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 

@@ -39,7 +39,7 @@ typedef struct {
     bool snapshot; /* has no uncommitted blocks */
     bool committed;
     bool uncommitted;
-    bool found_uncommitted;
+    bool section; /* our uncommitted blocks alone, to be spliced in */
 } ngx_http_blob_ls_t;
 
 static ngx_int_t ngx_http_blob_list_start(ngx_http_request_t *r,
@@ -53,6 +53,17 @@ static ngx_int_t ngx_http_blob_blocks_start(ngx_http_request_t *r,
 static ngx_int_t ngx_http_blob_blocks_listed(ngx_http_request_t *r,
                                              ngx_http_blob_ctx_t *ctx);
 
+static ngx_int_t ngx_http_blob_blocks_known(ngx_http_request_t *r,
+                                            ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_blocks_spliced(ngx_http_request_t *r,
+                                              ngx_http_blob_ctx_t *ctx);
+
+static const ngx_http_blob_step_t ngx_http_blob_step_blocks_known = {
+    "blocks_known", "listing blocks", ngx_http_blob_blocks_known
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_blocks_spliced = {
+    "blocks_spliced", "listing blocks", ngx_http_blob_blocks_spliced
+};
 static const ngx_http_blob_step_t ngx_http_blob_step_list_start = {
     "list_start", "listing blobs", ngx_http_blob_list_start
 };
@@ -366,9 +377,11 @@ ngx_http_blob_blocks_task(void *data, const tier_log_t *log)
     ngx_http_blob_ls_t *ls = data;
     tier_rc_t rc = TIER_OK;
 
-    proto_xml_block_list_begin(&ls->out);
+    if (!ls->section) {
+        proto_xml_block_list_begin(&ls->out);
+    }
 
-    if (ls->committed) {
+    if (ls->committed && !ls->section) {
         proto_xml_blocks_begin(&ls->out, true);
         if (ls->content) {
             rc = store_blocks_committed(ls->reader, ls->content,
@@ -387,7 +400,9 @@ ngx_http_blob_blocks_task(void *data, const tier_log_t *log)
         proto_xml_blocks_end(&ls->out, false);
     }
 
-    proto_xml_block_list_end(&ls->out);
+    if (!ls->section) {
+        proto_xml_block_list_end(&ls->out);
+    }
     ls->rc = rc < 0 ? rc : ls->out.rc;
 }
 
@@ -409,6 +424,53 @@ ngx_http_blob_get_block_list(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     return ngx_http_blob_need_container(r, ctx,
                                         &ngx_http_blob_step_blocks_start);
+}
+
+/* What ctx->blob has of both kinds, from here. */
+static ngx_int_t
+ngx_http_blob_blocks_local(ngx_http_blob_ctx_t *ctx, ngx_http_blob_ls_t *ls)
+{
+    ls->content = store_blob_visible(&ctx->blob) ? ctx->blob.content : 0;
+    return ngx_http_blob_task(ctx, ctx->bmcf->io, ngx_http_blob_blocks_task,
+                              ls, &ngx_http_blob_step_blocks_listed);
+}
+
+/* The origin has the committed blocks, we have uncommitted ones. */
+static ngx_int_t
+ngx_http_blob_blocks_known(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_ls_t *ls = ctx->op_data;
+    tier_rc_t rc;
+
+    if (ctx->blob_found == BLOB_LOOKUP_FOUND) {
+        if (!ls->uncommitted) {
+            return ngx_http_blob_forward(r, ctx);
+        }
+        ls->section = true;
+        return ngx_http_blob_task(ctx, ctx->bmcf->io,
+                                  ngx_http_blob_blocks_task, ls,
+                                  &ngx_http_blob_step_blocks_spliced);
+    }
+
+    rc = ngx_http_blob_find_blob(ctx); /* the fact is in its place */
+    if (rc < 0) {
+        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
+    }
+
+    return ngx_http_blob_blocks_local(ctx, ls);
+}
+
+static ngx_int_t
+ngx_http_blob_blocks_spliced(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_ls_t *ls = ctx->op_data;
+
+    if (ls->rc != TIER_OK) {
+        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(ls->rc));
+    }
+
+    ctx->splice = writer_view(&ls->out);
+    return ngx_http_blob_forward(r, ctx);
 }
 
 static ngx_int_t
@@ -448,9 +510,16 @@ ngx_http_blob_blocks_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     ls->incarnation = ctx->container.incarnation;
     ls->name = ctx->uri.blob;
     ls->snapshot = ctx->snapshot != 0;
-    ls->content = visible ? ctx->blob.content : 0;
-    return ngx_http_blob_task(ctx, ctx->bmcf->io, ngx_http_blob_blocks_task,
-                              ls, &ngx_http_blob_step_blocks_listed);
+
+    if (ngx_http_blob_has_origin(ctx) && ls->committed
+        && (visible ? !ctx->blob.resident : ctx->blob.state == STORE_NONE))
+    {
+        return visible ? ngx_http_blob_blocks_known(r, ctx)
+                       : ngx_http_blob_fact_for_write(
+                           r, ctx, &ngx_http_blob_step_blocks_known);
+    }
+
+    return ngx_http_blob_blocks_local(ctx, ls);
 }
 
 static ngx_int_t

@@ -25,6 +25,7 @@
 #define BLOB_ORIGIN_VERSION    "2023-11-03"
 #define BLOB_FLUSH_DEADLINE_MS 30000
 #define BLOB_FORWARD_BODY_MAX  (64 * 1024) /* of an answer that is held */
+#define BLOB_FORWARD_EDIT_MAX  (16 * 1024 * 1024) /* ... to be edited */
 
 /* An account's origin, made at configuration: account->origin_data. */
 typedef struct {
@@ -99,6 +100,8 @@ struct ngx_http_blob_fwd_s {
     ngx_uint_t status;
     u_char *body;
     size_t len;
+    size_t cap;
+    unsigned edit:1; /* the answer is a document that we change */
     unsigned tier:1;
     unsigned acl:1; /* the request's body is in memory */
     unsigned out:1;

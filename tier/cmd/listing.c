@@ -348,26 +348,6 @@ flushed(const listing_run_t *run)
 }
 
 
-/* The origin's document, with our endpoint in it. */
-static void
-put_with_endpoint(writer_t *w, view_t xml, view_t endpoint)
-{
-    static const char key[] = "ServiceEndpoint=\"";
-    size_t from = 0;
-
-    for (size_t i = 0; i + sizeof(key) < xml.len && i < 1024; i++) {
-        if (memcmp(xml.ptr + i, key, sizeof(key) - 1) == 0) {
-            writer_put(w, view_sub(xml, 0, i + sizeof(key) - 1));
-            proto_xml_text(w, endpoint);
-            from = view_find(xml, '"', i + sizeof(key) - 1);
-            break;
-        }
-    }
-
-    writer_put(w, view_sub(xml, from, xml.len));
-}
-
-
 static unsigned
 origin_listing(listing_run_t *run, const char **ret_code)
 {
@@ -401,7 +381,7 @@ origin_listing(listing_run_t *run, const char **ret_code)
         status = fail(run->w, PROTO_ERR_SERVER_BUSY, ret_code);
 
     } else if (run->answer->class_ == ORIGIN_OK) {
-        put_with_endpoint(run->w, writer_view(&body), l->endpoint);
+        proto_xml_endpoint(run->w, writer_view(&body), l->endpoint);
 
     } else {
         status = fail(

@@ -190,6 +190,32 @@ take_copy_text(view_t v, blob_props_t *props)
     return true;
 }
 
+static bool
+take_tag_count(view_t v, blob_props_t *props)
+{
+    uint64_t n;
+
+    if (view_to_u64(v, &n) && n <= UINT32_MAX) {
+        props->tag_count = (uint32_t) n;
+    }
+
+    return true;
+}
+
+static bool
+take_archive_status(view_t v, blob_props_t *props)
+{
+    props->archive_status = v;
+    return true;
+}
+
+static bool
+take_version_id(view_t v, blob_props_t *props)
+{
+    props->version_id = v;
+    return true;
+}
+
 static const struct {
     const char *name;
     take_fn take;
@@ -214,6 +240,9 @@ static const struct {
     { "x-ms-copy-progress", take_copy_progress },
     { "x-ms-copy-completion-time", take_copy_completion },
     { "x-ms-copy-status-description", take_copy_text },
+    { "x-ms-tag-count", take_tag_count },
+    { "x-ms-archive-status", take_archive_status },
+    { "x-ms-version-id", take_version_id },
 };
 
 view_t

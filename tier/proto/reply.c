@@ -231,6 +231,8 @@ put_tier(const out_t *o, const blob_props_t *props)
     } else if (props->tier_change_time_s != 0) {
         put_date(o, "x-ms-access-tier-change-time", props->tier_change_time_s);
     }
+
+    put_some(o, "x-ms-archive-status", props->archive_status);
 }
 
 
@@ -304,8 +306,15 @@ put_blob_state(const out_t *o, const blob_props_t *props)
         }
     }
 
-    if (props->tags.len != 0) {
-        put_u64(o, "x-ms-tag-count", count_pairs(props->tags));
+    if (props->tags.len != 0 || props->tag_count != 0) {
+        put_u64(o, "x-ms-tag-count",
+                props->tags.len != 0 ? count_pairs(props->tags)
+                                     : props->tag_count);
+    }
+
+    if (props->version_id.len != 0) { /* what is asked for by name alone */
+        put(o, "x-ms-version-id", props->version_id);
+        put(o, "x-ms-is-current-version", VIEW("true"));
     }
 }
 

@@ -81,6 +81,53 @@ proto_xml_text(writer_t *w, view_t v)
 }
 
 
+/* Where `what` begins at or after `from`, or xml.len. */
+static size_t
+find_text(view_t xml, view_t what, size_t from)
+{
+    size_t at = view_find(xml, what.ptr[0], from);
+
+    while (at < xml.len && !view_eq(view_sub(xml, at, what.len), what)) {
+        at = view_find(xml, what.ptr[0], at + 1);
+    }
+
+    return at;
+}
+
+
+void
+proto_xml_endpoint(writer_t *w, view_t xml, view_t endpoint)
+{
+    view_t key = VIEW("ServiceEndpoint=\"");
+    size_t root = find_text(xml, VIEW("<EnumerationResults"), 0);
+    size_t at = find_text(xml, key, root);
+
+    if (at >= view_find(xml, '>', root)) {
+        writer_put(w, xml);
+        return;
+    }
+
+    writer_put(w, view_sub(xml, 0, at + key.len));
+    put_escaped(w, endpoint, true);
+    writer_put(w, view_sub(xml, view_find(xml, '"', at + key.len), xml.len));
+}
+
+
+void
+proto_xml_block_list_merge(writer_t *w, view_t xml, view_t uncommitted)
+{
+    size_t end = find_text(xml, VIEW("<UncommittedBlocks"), 0);
+
+    if (end == xml.len) {
+        end = find_text(xml, VIEW("</BlockList"), 0);
+    }
+
+    writer_put(w, view_sub(xml, 0, end));
+    writer_put(w, uncommitted);
+    writer_puts(w, "</BlockList>");
+}
+
+
 static void
 open_tag(writer_t *w, const char *name)
 {

@@ -77,4 +77,10 @@ void proto_xml_service_properties(writer_t *w);
 /* Text content: markup escaped. */
 void proto_xml_text(writer_t *w, view_t v);
 
+/* An origin's listing with our endpoint in it. */
+void proto_xml_endpoint(writer_t *w, view_t xml, view_t endpoint);
+/* An origin's Get Block List with `uncommitted`, a section as
+ * proto_xml_blocks_begin and _end write it, in place of its own. */
+void proto_xml_block_list_merge(writer_t *w, view_t xml, view_t uncommitted);
+
 #endif

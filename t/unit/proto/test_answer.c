@@ -212,6 +212,26 @@ test_error(void **state)
                      PROTO_ERR_SERVER_BUSY);
 }
 
+static void
+test_told(void **state)
+{
+    proto_header_t h[] = {
+        H("ETag", "\"0x1\""),
+        H("Last-Modified", "Wed, 01 May 2024 10:00:00 GMT"),
+        H("Content-Length", "1"),
+        H("x-ms-tag-count", "4"),
+        H("x-ms-version-id", "2024-05-01T10:00:00.0000000Z"),
+        H("x-ms-archive-status", "rehydrate-pending-to-cool"),
+    };
+    blob_props_t p;
+
+    (void) state;
+    assert_true(proto_answer_blob(h, 6, &w, &p));
+    assert_int_equal(p.tag_count, 4);
+    assert_true(view_eq(p.version_id, VIEW("2024-05-01T10:00:00.0000000Z")));
+    assert_true(view_eq(p.archive_status, VIEW("rehydrate-pending-to-cool")));
+}
+
 int
 main(void)
 {
@@ -222,6 +242,7 @@ main(void)
         cmocka_unit_test_setup(test_container, setup),
         cmocka_unit_test_setup(test_content_range, setup),
         cmocka_unit_test_setup(test_error, setup),
+        cmocka_unit_test_setup(test_told, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ typedef struct cell_s {
     bool relay;   /* goes out with the token itself */
 } cell_t;
 
-#define COPY "x-ms-copy-source:https://acct.blob.edge.test/c/s\n"
+#define COPY    "x-ms-copy-source:https://acct.blob.edge.test/c/s\n"
 #define TYPE(t) "x-ms-blob-type:" t "\n"
 
 /* clang-format off */
@@ -138,7 +138,7 @@ request(const cell_t *cell, const char *more, const char *lines, bool second)
     writer_init_fixed(&b.scratch, b.scratch_buf, sizeof(b.scratch_buf));
     writer_init_fixed(&b.detail, b.detail_buf, sizeof(b.detail_buf));
     snprintf(b.target, sizeof(b.target), "%s%s%s", cell->target,
-             *more == '\0'                     ? ""
+             *more == '\0'                       ? ""
              : strchr(cell->target, '?') != NULL ? "&"
                                                  : "?",
              more);
@@ -186,8 +186,7 @@ request(const cell_t *cell, const char *more, const char *lines, bool second)
 static void
 expect(const cell_t *cell, const char *what, const char *code)
 {
-    const char *is =
-        proto_error_row(proto_auth_check(&b.in, &b.out))->code;
+    const char *is = proto_error_row(proto_auth_check(&b.in, &b.out))->code;
 
     cells++;
     if (strcmp(is, code) != 0 || b.out.need != PROTO_NEED_NONE) {
@@ -352,11 +351,11 @@ resource_sas(const cell_t *cell, const char *sr, char letter, bool ud, bool si,
                   : "\n",
              sr, snap ? SNAPSHOT : "");
     snprintf(query, 900, "%s%s&sv=2023-11-03&sr=%s%s%s%s%s%s&sig=%s",
-             snap ? "snapshot=" SNAPSHOT : "x=", cell->type == 'c'
-                     && strcmp(sr, "d") == 0 ? "&prefix=d/e" : "",
-             sr, strcmp(sr, "d") == 0 ? "&sdd=1" : "", si ? "&si=pol" : "&sp=",
-             sp, si ? "" : "&se=2026-03-11", ud ? UD_QUERY : "",
-             sign(text, sig));
+             snap ? "snapshot=" SNAPSHOT : "x=",
+             cell->type == 'c' && strcmp(sr, "d") == 0 ? "&prefix=d/e" : "",
+             sr, strcmp(sr, "d") == 0 ? "&sdd=1" : "",
+             si ? "&si=pol" : "&sp=", sp, si ? "" : "&se=2026-03-11",
+             ud ? UD_QUERY : "", sign(text, sig));
 }
 
 

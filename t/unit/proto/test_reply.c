@@ -267,6 +267,42 @@ copies(void **state)
 }
 
 
+/* What only an origin says of a blob. */
+static void
+told_by_origins(void **state)
+{
+    blob_props_t props = sample();
+    proto_reply_blob_opts_t opts = { .head = true };
+
+    (void) state;
+    got[0] = 0;
+    props.tags = VIEW_NULL;
+    proto_reply_blob_headers(&props, &opts, emit, got);
+    lacks("x-ms-tag-count");
+    lacks("x-ms-version-id");
+    lacks("x-ms-is-current-version");
+    lacks("x-ms-archive-status");
+
+    got[0] = 0;
+    props.tag_count = 3;
+    props.version_id = VIEW("2024-01-01T00:00:00.0000000Z");
+    props.archive_status = VIEW("rehydrate-pending-to-hot");
+    proto_reply_blob_headers(&props, &opts, emit, got);
+    has("x-ms-tag-count: 3");
+    has("x-ms-version-id: 2024-01-01T00:00:00.0000000Z");
+    has("x-ms-is-current-version: true");
+    has("x-ms-archive-status: rehydrate-pending-to-hot");
+
+    got[0] = 0;
+    opts.framed = 99;
+    opts.head = false;
+    proto_reply_blob_headers(&props, &opts, emit, got);
+    has("Content-Length: 99");
+    has("x-ms-structured-body: XSM/1.0; properties=crc64");
+    has("x-ms-structured-content-length: 100");
+}
+
+
 static void
 old_versions(void **state)
 {
@@ -293,7 +329,7 @@ main(void)
         cmocka_unit_test(metadata_only), cmocka_unit_test(writes),
         cmocka_unit_test(containers),    cmocka_unit_test(public_access),
         cmocka_unit_test(copies),        cmocka_unit_test(leases),
-        cmocka_unit_test(old_versions),
+        cmocka_unit_test(old_versions),  cmocka_unit_test(told_by_origins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

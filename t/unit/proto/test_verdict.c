@@ -49,8 +49,7 @@ answers(void **state)
         /* nothing that a Blob service says */
         { PROTO_PROBE_READ, 0, "", PROTO_ERR_SERVER_BUSY },
         { PROTO_PROBE_READ, 301, "", PROTO_ERR_SERVER_BUSY },
-        { PROTO_PROBE_READ, 400, "InvalidHeaderValue",
-          PROTO_ERR_SERVER_BUSY },
+        { PROTO_PROBE_READ, 400, "InvalidHeaderValue", PROTO_ERR_SERVER_BUSY },
         { PROTO_PROBE_READ, 403, "", PROTO_ERR_SERVER_BUSY },
         { PROTO_PROBE_READ, 404, "", PROTO_ERR_SERVER_BUSY },
         { PROTO_PROBE_READ, 404, "NotHere", PROTO_ERR_SERVER_BUSY },
@@ -80,9 +79,9 @@ how_long(void **state)
     assert_int_equal(proto_verdict_until(PROTO_OK, INT64_MAX, 1000), 1300);
     assert_int_equal(proto_verdict_until(PROTO_OK, 1100, 1000), 1100);
     assert_int_equal(proto_verdict_until(PROTO_OK, 900, 1000), 900);
-    assert_int_equal(proto_verdict_until(PROTO_ERR_INVALID_BEARER_TOKEN,
-                                         INT64_MAX, 1000),
-                     1030);
+    assert_int_equal(
+        proto_verdict_until(PROTO_ERR_INVALID_BEARER_TOKEN, INT64_MAX, 1000),
+        1030);
     assert_int_equal(
         proto_verdict_until(PROTO_ERR_SERVER_BUSY, INT64_MAX, 1000), 1000);
 }
@@ -102,13 +101,10 @@ requests(void **state)
                 proto_probe_request((proto_probe_t) p, (proto_level_t) l, sas,
                                     &req);
                 if (!view_eq(req.method, VIEW("GET"))
-                    && !view_eq(req.method, VIEW("HEAD")))
-                {
+                    && !view_eq(req.method, VIEW("HEAD"))) {
                     assert_true(req.nhdrs >= 1);
-                    assert_true(
-                        view_eq(req.hdrs[0].name, VIEW("If-Match")));
-                    assert_true(
-                        view_eq(req.hdrs[0].value, VIEW("\"0x0\"")));
+                    assert_true(view_eq(req.hdrs[0].name, VIEW("If-Match")));
+                    assert_true(view_eq(req.hdrs[0].value, VIEW("\"0x0\"")));
                 }
                 assert_true(!sas || req.level != PROTO_LEVEL_ACCOUNT
                             || l == PROTO_LEVEL_ACCOUNT);
@@ -178,8 +174,8 @@ challenge(void **state)
     "<SignedStart>2026-03-09T00:00:00Z</SignedStart>"                         \
     "<SignedExpiry>2026-03-12T00:00:00Z</SignedExpiry>"                       \
     "<SignedService>b</SignedService><SignedVersion>2023-11-03"               \
-    "</SignedVersion><SignedDelegatedUserTid>u</SignedDelegatedUserTid>"      \
-    value "</UserDelegationKey>"
+    "</SignedVersion><SignedDelegatedUserTid>u</"                             \
+    "SignedDelegatedUserTid>" value "</UserDelegationKey>"
 
 static void
 delegation_keys(void **state)
@@ -223,10 +219,9 @@ delegation_keys(void **state)
                                  sizeof(buf), &key));
     assert_false(proto_ud_answer(VIEW(KEY_ANSWER("<Value>AQID</Value>")), &w,
                                  &ud, buf, 2, &key));
-    assert_false(proto_ud_answer(VIEW("<Error/>"), &w, &ud, buf, sizeof(buf),
-                                 &key));
     assert_false(
-        proto_ud_answer(VIEW(""), &w, &ud, buf, sizeof(buf), &key));
+        proto_ud_answer(VIEW("<Error/>"), &w, &ud, buf, sizeof(buf), &key));
+    assert_false(proto_ud_answer(VIEW(""), &w, &ud, buf, sizeof(buf), &key));
 }
 
 
@@ -234,8 +229,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers),  cmocka_unit_test(how_long),
-        cmocka_unit_test(requests), cmocka_unit_test(tokens),
+        cmocka_unit_test(answers),   cmocka_unit_test(how_long),
+        cmocka_unit_test(requests),  cmocka_unit_test(tokens),
         cmocka_unit_test(challenge), cmocka_unit_test(delegation_keys)
     };
 

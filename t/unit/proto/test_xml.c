@@ -577,6 +577,53 @@ markers(void **state)
 }
 
 
+static void
+edits_of_the_origins(void **state)
+{
+    static const char *const lists[][2] = {
+        { "<BlockList><CommittedBlocks><Block/></CommittedBlocks>"
+          "<UncommittedBlocks /></BlockList>",
+          "<BlockList><CommittedBlocks><Block/></CommittedBlocks><U/>"
+          "</BlockList>" },
+        { "<BlockList><UncommittedBlocks><Block/></UncommittedBlocks>"
+          "</BlockList>",
+          "<BlockList><U/></BlockList>" },
+        { "<BlockList><CommittedBlocks /></BlockList>",
+          "<BlockList><CommittedBlocks /><U/></BlockList>" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        writer_init_fixed(&out, out_buf, sizeof(out_buf));
+        proto_xml_block_list_merge(&out, view_str(lists[i][0]), VIEW("<U/>"));
+        assert_string_equal(written(), lists[i][1]);
+    }
+
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_endpoint(&out,
+                       VIEW("<EnumerationResults A=\"b\" "
+                            "ServiceEndpoint=\"https://lake/\"><Containers/>"
+                            "</EnumerationResults>"),
+                       VIEW("http://edge/a&b/"));
+    assert_string_equal(written(), "<EnumerationResults A=\"b\" "
+                                   "ServiceEndpoint=\"http://edge/a&amp;b/\">"
+                                   "<Containers/></EnumerationResults>");
+
+    /* in the root alone, and not where there is none */
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_endpoint(&out,
+                       VIEW("<EnumerationResults><Name>ServiceEndpoint=\"x\""
+                            "</Name></EnumerationResults>"),
+                       VIEW("http://edge/"));
+    assert_string_equal(written(),
+                        "<EnumerationResults><Name>ServiceEndpoint=\"x\""
+                        "</Name></EnumerationResults>");
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_endpoint(&out, VIEW("<Error />"), VIEW("http://edge/"));
+    assert_string_equal(written(), "<Error />");
+}
+
+
 int
 main(void)
 {
@@ -596,6 +643,7 @@ main(void)
         cmocka_unit_test(other_documents),
         cmocka_unit_test(markers),
         cmocka_unit_test(lists_copies),
+        cmocka_unit_test(edits_of_the_origins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
