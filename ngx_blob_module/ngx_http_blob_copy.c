@@ -581,9 +581,10 @@ ngx_http_blob_copy_target(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     wr->change.incarnation = ctx->container.incarnation;
 
     if (block) {
-        /* no conditions; the lease counts */
+        /* no conditions; lease and type count */
         ngx_memzero(&wr->guard.cond, sizeof(wr->guard.cond));
         wr->guard.create_only = false;
+        wr->guard.block = true;
         wr->change.block_id = ctx->copy->block;
     }
 

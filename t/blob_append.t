@@ -164,6 +164,26 @@ $all .= 'x';
 is_code $n->blob('PUT', "/ccc/log?comp=appendblock&snapshot=$snap", {}, 'x'),
     400, 'InvalidQueryParameterValue', 'nothing is appended to it';
 
+# ---- copies --------------------------------------------------------------
+
+my $from = $n->url . '/ccc/many';
+is $n->blob('PUT', '/ccc/copy', { 'x-ms-copy-source' => $from })->{status},
+    202, 'Copy Blob';
+$r = $n->blob('GET', '/ccc/copy');
+is $r->{headers}{'x-ms-blob-type'}, 'AppendBlob', 'of the same type';
+is $r->{headers}{'x-ms-blob-committed-block-count'}, 201, 'counted';
+is append('copy', '!')->{headers}{'x-ms-blob-append-offset'}, 1003,
+    'and goes on';
+is $n->blob('GET', '/ccc/copy')->{body}, "$r->{body}!", 'by itself';
+is $n->blob('GET', '/ccc/many')->{body}, $r->{body}, 'its source does not';
+is $n->blob('PUT', '/ccc/put', { 'x-ms-copy-source' => $from,
+    'x-ms-blob-type' => 'BlockBlob' })->{status}, 201, 'Put Blob From URL';
+is $n->blob('HEAD', '/ccc/put')->{headers}{'x-ms-blob-type'}, 'BlockBlob',
+    'is a block blob';
+is_code $n->blob('PUT', '/ccc/many?comp=block&blockid=MDE%3D',
+    { 'x-ms-copy-source' => $from }), 409, 'InvalidBlobType',
+    'Put Block From URL';
+
 # ---- sealing -------------------------------------------------------------
 
 is_code $n->blob('PUT', '/ccc/none?comp=seal'), 404, 'BlobNotFound',

@@ -628,7 +628,8 @@ proto_copy_props(const proto_copy_t *copy, const proto_op_t *op,
 
     memset(ret, 0, sizeof(*ret));
     ret->content_length = source->content_length;
-    ret->type = source->type;
+    ret->type = put ? BLOB_BLOCK : source->type;
+    ret->committed_blocks = put ? 0 : source->committed_blocks;
     ret->tier = sent->tier; /* the source's is not taken along */
 
     ret->content_type = sent_or(to->content_type, from->content_type);
