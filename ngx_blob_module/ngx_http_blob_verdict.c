@@ -358,7 +358,9 @@ ngx_http_blob_verdict_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     v.err = (uint16_t) err;
-    ngx_memcpy(v.challenge, challenge.ptr, challenge.len);
+    if (challenge.len) {
+        ngx_memcpy(v.challenge, challenge.ptr, challenge.len);
+    }
 
     proto_probe_request(ctx->auth.probe, ctx->op->level,
                         ctx->auth.cred != PROTO_CRED_BEARER, &req);
