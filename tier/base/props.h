@@ -88,9 +88,9 @@ typedef struct container_props_s {
     uint8_t public_access; /* 0 private, 1 blob, 2 container */
     bool beyond; /* the origin says what is not kept here: immutability, legal
                     hold, an encryption scope, versioning */
-    view_t metadata;       /* packed pairs */
-    view_t acl;            /* SignedIdentifiers XML as stored, or empty */
-    lease_t lease;         /* kept by the store across changes */
+    view_t metadata; /* packed pairs */
+    view_t acl;      /* SignedIdentifiers XML as stored, or empty */
+    lease_t lease;   /* kept by the store across changes */
 } container_props_t;
 
 /* Packed pairs: le16 name length, le16 value length, name, value; repeated.
