@@ -48,6 +48,7 @@
  *     append.c    append blobs: Put Blob, Append Block, Append Blob Seal
  *     container.c containers, account and service rows
  *     list.c      List Blobs, List Containers, block lists
+ *     batch.c     Blob Batch: parts as subrequests
  *
  *   origin side (ngx_http_blob_origin.h)
  *     vars.c      variables of conf/blob_origin.conf
@@ -84,6 +85,7 @@ extern ngx_module_t ngx_http_blob_filter_module;
 
 typedef struct ngx_http_blob_ctx_s ngx_http_blob_ctx_t;
 typedef struct ngx_http_blob_body_s ngx_http_blob_body_t;
+typedef struct ngx_http_blob_batch_part_s ngx_http_blob_batch_part_t;
 typedef struct ngx_http_blob_account_s ngx_http_blob_account_t;
 typedef struct ngx_http_blob_copy_s ngx_http_blob_copy_t;
 
@@ -250,6 +252,8 @@ struct ngx_http_blob_ctx_s {
     void *origin;  /* of the origin side's files */
     void *frame;   /* frame.c's, while it frames what leaves */
     view_t splice; /* our uncommitted blocks, for a forwarded list */
+    /* of a batch that r stands for; NULL: r is the client's */
+    ngx_http_blob_batch_part_t *part;
 
     u_char request_id[36];
     unsigned finished:1;
@@ -436,6 +440,23 @@ proto_err_t ngx_http_blob_lease_guard(const proto_lease_guard_t *guard,
                                       store_change_t *change,
                                       const lease_t *lease);
 
+/* ---- batch.c ---------------------------------------------------------- */
+
+/* A subrequest that stands for a part of a batch. Its ctx has `part` set; no
+ * such ctx: there was no memory. */
+bool ngx_http_blob_is_part(ngx_http_request_t *r);
+/* How its target is to be read. */
+void ngx_http_blob_part_opts(ngx_http_blob_ctx_t *ctx, proto_uri_opts_t *opts);
+/* After parsing: what the batch's request says of it; PROTO_OK or what to
+ * answer. */
+proto_err_t ngx_http_blob_part_check(ngx_http_blob_ctx_t *ctx);
+/* In place of the client's connection, at the end of the filters. */
+ngx_int_t ngx_http_blob_part_header(ngx_http_request_t *sr,
+                                    ngx_http_blob_batch_part_t *part);
+ngx_int_t ngx_http_blob_part_body(ngx_http_request_t *sr,
+                                  ngx_http_blob_batch_part_t *part,
+                                  ngx_chain_t *in);
+
 /* ---- handler.c -------------------------------------------------------- */
 
 ngx_http_blob_account_t *
@@ -507,6 +528,7 @@ ngx_int_t ngx_http_blob_list_blobs(ngx_http_request_t *r,
                                    ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_list_containers(ngx_http_request_t *r,
                                         ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_batch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_account_info(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_service_properties(ngx_http_request_t *r,

@@ -561,6 +561,22 @@ ngx_http_blob_fwd_release(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_next_body(r, &out);
 }
 
+void
+ngx_http_blob_forward_lost(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd;
+
+    if (ctx == NULL || !(r->buffered & BLOB_HELD)) {
+        return;
+    }
+
+    fwd = ngx_http_blob_fwd(ctx);
+    fwd->last = 1;
+    if (fwd->refreshed) {
+        r->buffered &= ~BLOB_HELD;
+    }
+}
+
 static ngx_int_t
 ngx_http_blob_fwd_refreshed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
@@ -643,7 +659,7 @@ ngx_http_blob_forward_body(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
             fwd->len += size;
             b->pos = b->last;
         }
-        if (b->last_buf) {
+        if (b->last_buf || (r != r->main && b->last_in_chain)) {
             fwd->last = 1;
         }
     }

@@ -5,7 +5,8 @@
  *
  * An ask is a foreground subrequest without a body. Its header is taken by
  * the filter, its end posts the client's request, whose write event handler
- * runs the next step.
+ * runs the next step. The ask of a batch's part is in the background as the
+ * part is: it has no turn to wait for, and posts the part itself.
  *
  * A fact bears the time at which its ask began. store_fact_put keeps the
  * younger one, so that an ask which was under way during a forwarded write
@@ -46,6 +47,10 @@ ngx_http_blob_sub_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
 
     if (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST || sr->connection->error) {
         return rc;
+    }
+
+    if (sr->background && ngx_http_post_request(sr->parent, NULL) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     if (rc == NGX_ERROR || rc >= NGX_HTTP_SPECIAL_RESPONSE) {
@@ -100,7 +105,8 @@ ngx_http_blob_launch(ngx_http_request_t *r, ngx_pool_t *pool,
     rc = ngx_http_subrequest(
         r, &r->uri, NULL, &sr, ps,
         NGX_HTTP_SUBREQUEST_CLONE
-            | (sub->in_memory ? NGX_HTTP_SUBREQUEST_IN_MEMORY : 0));
+            | (sub->in_memory ? NGX_HTTP_SUBREQUEST_IN_MEMORY : 0)
+            | (r->background ? NGX_HTTP_SUBREQUEST_BACKGROUND : 0));
     r->pool = saved;
     if (rc != NGX_OK) {
         return NGX_ERROR;
@@ -177,7 +183,7 @@ ngx_http_blob_asked(ngx_http_request_t *r)
         ngx_http_get_module_ctx(r, ngx_http_blob_module);
     ngx_http_blob_way_t *way = ctx->origin;
 
-    if (way->ask->done && r == r->connection->data) {
+    if (way->ask->done && (r->background || r == r->connection->data)) {
         r->write_event_handler = ngx_http_request_empty_handler;
         ngx_http_blob_run(r, ctx);
     }

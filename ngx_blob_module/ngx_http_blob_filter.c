@@ -56,9 +56,32 @@ ngx_module_t  ngx_http_blob_filter_module = {
 
 /* clang-format on */
 
+/* A subrequest that is a part of a batch goes the way of a client's request,
+ * to another end. */
+static ngx_http_blob_batch_part_t *
+ngx_http_blob_part_of(ngx_http_request_t *r)
+{
+    ngx_http_blob_kind_t *kind;
+
+    if (r == r->main) {
+        return NULL;
+    }
+
+    kind = ngx_http_get_module_ctx(r, ngx_http_blob_module);
+    return kind != NULL && *kind == BLOB_CTX_MAIN
+             ? ((ngx_http_blob_ctx_t *) kind)->part
+             : NULL;
+}
+
 ngx_int_t
 ngx_http_blob_next_header(ngx_http_request_t *r)
 {
+    ngx_http_blob_batch_part_t *part = ngx_http_blob_part_of(r);
+
+    if (part != NULL) {
+        return ngx_http_blob_part_header(r, part);
+    }
+
 #if (NGX_HTTP_GZIP)
     r->gzip_tested = 1;
     r->gzip_ok = 0;
@@ -69,7 +92,10 @@ ngx_http_blob_next_header(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_blob_next_body(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    return ngx_http_next_body_filter(r, in);
+    ngx_http_blob_batch_part_t *part = ngx_http_blob_part_of(r);
+
+    return part != NULL ? ngx_http_blob_part_body(r, part, in)
+                        : ngx_http_next_body_filter(r, in);
 }
 
 /* ---- nginx's own errors ----------------------------------------------- */
@@ -248,7 +274,7 @@ ngx_http_blob_error_body_own(ngx_http_request_t *r, ngx_http_blob_error_t *e,
     }
 
     if (e->sent) {
-        return r->connection->buffered ? ngx_http_next_body_filter(r, NULL)
+        return r->connection->buffered ? ngx_http_blob_next_body(r, NULL)
                                        : NGX_OK;
     }
 
@@ -265,7 +291,7 @@ ngx_http_blob_error_body_own(ngx_http_request_t *r, ngx_http_blob_error_t *e,
     b->last_in_chain = 1;
     out.buf = b;
     out.next = NULL;
-    return ngx_http_next_body_filter(r, &out);
+    return ngx_http_blob_next_body(r, &out);
 }
 
 /* ---- filters ---------------------------------------------------------- */
@@ -281,7 +307,7 @@ ngx_http_blob_header_filter(ngx_http_request_t *r)
 
     kind = ngx_http_get_module_ctx(r, ngx_http_blob_module);
 
-    if (r != r->main) {
+    if (r != r->main && ngx_http_blob_part_of(r) == NULL) {
         if (kind == NULL || *kind == BLOB_CTX_MAIN) {
             return ngx_http_next_header_filter(r);
         }
@@ -302,7 +328,7 @@ ngx_http_blob_header_filter(ngx_http_request_t *r)
     ctx = (ngx_http_blob_ctx_t *) kind;
 
     if (ngx_http_get_module_ctx(r, ngx_http_blob_filter_module) != NULL) {
-        return ngx_http_next_header_filter(r);
+        return ngx_http_blob_next_header(r);
     }
 
     if (ctx != NULL && ctx->own_reply) {
@@ -336,11 +362,18 @@ ngx_http_blob_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     kind = ngx_http_get_module_ctx(r, ngx_http_blob_module);
 
-    if (r != r->main) {
-        return kind != NULL && *kind == BLOB_CTX_SLICE
-                 ? ngx_http_blob_slice_body(r, (ngx_http_blob_sub_t *) kind,
-                                            in)
-                 : ngx_http_next_body_filter(r, in);
+    if (r != r->main && ngx_http_blob_part_of(r) == NULL) {
+        if (kind != NULL && *kind == BLOB_CTX_SLICE) {
+            return ngx_http_blob_slice_body(r, (ngx_http_blob_sub_t *) kind,
+                                            in);
+        }
+
+        if (kind != NULL && r->background && !r->subrequest_in_memory) {
+            /* of a HEAD: nobody's turn would come to take it */
+            return NGX_OK;
+        }
+
+        return ngx_http_next_body_filter(r, in);
     }
 
     e = ngx_http_get_module_ctx(r, ngx_http_blob_filter_module);
@@ -360,7 +393,7 @@ ngx_http_blob_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_blob_frame_body(r, (ngx_http_blob_ctx_t *) kind, in);
     }
 
-    return ngx_http_next_body_filter(r, in);
+    return ngx_http_blob_next_body(r, in);
 }
 
 static ngx_int_t

@@ -39,6 +39,8 @@ static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
     [PROTO_OP_GET_ACCOUNT_INFO] = ngx_http_blob_account_info,
     [PROTO_OP_CONTAINER_ACCOUNT_INFO] = ngx_http_blob_account_info,
     [PROTO_OP_BLOB_ACCOUNT_INFO] = ngx_http_blob_account_info,
+    [PROTO_OP_BATCH] = ngx_http_blob_batch,
+    [PROTO_OP_CONTAINER_BATCH] = ngx_http_blob_batch,
     [PROTO_OP_GET_SERVICE_PROPERTIES] = ngx_http_blob_service_properties,
     [PROTO_OP_CREATE_CONTAINER] = ngx_http_blob_container_create,
     [PROTO_OP_GET_CONTAINER_PROPERTIES] = ngx_http_blob_container_get,
@@ -77,13 +79,21 @@ ngx_http_blob_handler(ngx_http_request_t *r)
 {
     ngx_http_blob_ctx_t *ctx;
 
-    if (r != r->main) {
-        return NGX_HTTP_NOT_FOUND;
-    }
+    if (r == r->main) {
+        ctx = ngx_http_blob_ctx_create(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
 
-    ctx = ngx_http_blob_ctx_create(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    } else {
+        if (!ngx_http_blob_is_part(r)) {
+            return NGX_HTTP_NOT_FOUND;
+        }
+
+        ctx = ngx_http_get_module_ctx(r, ngx_http_blob_module);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     ngx_http_blob_request_id(ctx->request_id);
@@ -189,6 +199,10 @@ ngx_http_blob_understand(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
     ngx_http_blob_host_account(r, ctx, &opts);
 
+    if (ctx->part != NULL) {
+        ngx_http_blob_part_opts(ctx, &opts);
+    }
+
     err = ngx_http_blob_take_headers(r, ctx);
     if (err == PROTO_OK) {
         err = proto_uri_parse(ctx->target, ctx->host, &opts, &ctx->scratch,
@@ -213,7 +227,7 @@ ngx_http_blob_understand(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     ctx->policy = policy_lookup(&ctx->account->policy, ctx->uri.container,
                                 ctx->uri.blob);
-    return PROTO_OK;
+    return ctx->part != NULL ? ngx_http_blob_part_check(ctx) : PROTO_OK;
 }
 
 void
@@ -345,7 +359,11 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     proto_how_t how = origin ? op->with_origin : op->standalone;
     proto_err_t err;
 
-    if (op->write && (ctx->uri.secondary || ctx->policy.write == WRITE_OFF)) {
+    /* the policies of a batch are those of its parts' blobs */
+    if (op->write
+        && (ctx->uri.secondary
+            || (ctx->policy.write == WRITE_OFF && !proto_op_is_batch(op))))
+    {
         return ngx_http_blob_fail(r, ctx,
                                   PROTO_ERR_INSUFFICIENT_ACCOUNT_PERMISSIONS);
     }
@@ -357,7 +375,7 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, proto_op_refusal(op));
     }
 
-    if (how == PROTO_NATIVE) {
+    if (how == PROTO_NATIVE && !proto_op_is_batch(op)) {
         err = proto_native_check(op, &ctx->uri, &ctx->headers, &ctx->fault);
         if (err == PROTO_OK && !origin) {
             err =

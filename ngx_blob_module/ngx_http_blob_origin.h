@@ -281,6 +281,11 @@ ngx_int_t ngx_http_blob_forward_body(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx,
                                      ngx_chain_t *in);
 
+/* The rest of an answer will not come: what is held ends with what is there,
+ * once what follows from it is done. */
+void ngx_http_blob_forward_lost(ngx_http_request_t *r,
+                                ngx_http_blob_ctx_t *ctx);
+
 /* ---- verdict.c -------------------------------------------------------- */
 
 /* ctx's credential goes out as it came. */

@@ -54,7 +54,7 @@ static const proto_op_t rows[PROTO_OP_COUNT] = {
     ROW(GET_SERVICE_PROPERTIES, "Get Blob Service Properties", ACCOUNT, "GET", 0, "service", "properties", 0, R, 's', 0, NONE, 0, 0, FORWARD, NATIVE),
     ROW(SET_SERVICE_PROPERTIES, "Set Blob Service Properties", ACCOUNT, "PUT", 0, "service", "properties", 0, W, 's', 0, XML, 64 * 1024, 1, FORWARD, REFUSE),
     ROW(GET_SERVICE_STATS, "Get Blob Service Stats", ACCOUNT, "GET", 0, "service", "stats", 0, R, 's', 0, NONE, 0, 0, FORWARD, REFUSE),
-    ROW(BATCH, "Blob Batch", ACCOUNT, "POST", 0, NULL, "batch", 0, ANY, 's', 0, XML, 4 * MIB, 1, REFUSE, REFUSE),
+    ROW(BATCH, "Blob Batch", ACCOUNT, "POST", 0, NULL, "batch", 0, ANY, 's', 0, XML, 4 * MIB, 1, NATIVE, NATIVE),
     ROW(FIND_BLOBS_BY_TAGS, "Find Blobs by Tags", ACCOUNT, "GET", 0, NULL, "blobs", 0, F, 's', 0, NONE, 0, 0, FORWARD, REFUSE),
     ROW(PREFLIGHT, "Preflight Blob Request", ACCOUNT, "OPTIONS", 0, NULL, NULL, 0, ANY, 's', 1, NONE, 0, 0, REFUSE, REFUSE),
 
@@ -69,7 +69,7 @@ static const proto_op_t rows[PROTO_OP_COUNT] = {
     ROW(RENAME_CONTAINER, "Rename Container", CONTAINER, "PUT", 0, "container", "rename", 0, W, 'c', 0, NONE, 0, 1, FORWARD, REFUSE),
     ROW(LEASE_CONTAINER, "Lease Container", CONTAINER, "PUT", 0, "container", "lease", 0, W | D, 'c', 0, NONE, 0, 1, FORWARD, NATIVE),
     ROW(LIST_BLOBS, "List Blobs", CONTAINER, "GET", 0, "container", "list", 0, L, 'c', 1, NONE, 0, 0, NATIVE, NATIVE),
-    ROW(CONTAINER_BATCH, "Blob Batch (container)", CONTAINER, "POST", 0, "container", "batch", 0, ANY, 'c', 1, XML, 4 * MIB, 1, REFUSE, REFUSE),
+    ROW(CONTAINER_BATCH, "Blob Batch (container)", CONTAINER, "POST", 0, "container", "batch", 0, ANY, 'c', 1, XML, 4 * MIB, 1, NATIVE, NATIVE),
     ROW(CONTAINER_FIND_BLOBS_BY_TAGS, "Find Blobs by Tags in Container", CONTAINER, "GET", 0, "container", "blobs", 0, F, 'c', 1, NONE, 0, 0, FORWARD, REFUSE),
     ROW(CONTAINER_ACCOUNT_INFO, "Get Account Information (container)", CONTAINER, "GET", 1, "account", "properties", 0, ANY, 'c', 1, NONE, 0, 0, NATIVE, NATIVE),
 

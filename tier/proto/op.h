@@ -140,6 +140,14 @@ const proto_op_t *proto_op_row(proto_op_id_t id);
  * (blob-api 2.15); version 0, none given: as today. */
 uint64_t proto_op_body_limit(const proto_op_t *op, uint32_t version);
 
+/* A batch is taken apart here and never forwarded as a whole, whatever its
+ * headers say: its parts would pass without our gate. */
+static inline bool
+proto_op_is_batch(const proto_op_t *op)
+{
+    return op->id == PROTO_OP_BATCH || op->id == PROTO_OP_CONTAINER_BATCH;
+}
+
 /* What a row that is refused (PROTO_REFUSE) is answered with. */
 proto_err_t proto_op_refusal(const proto_op_t *op);
 
