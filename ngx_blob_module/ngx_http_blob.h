@@ -46,6 +46,8 @@
  *     snapshot.c  Snapshot Blob; write.h: what writes share
  *     lease.c     Lease Blob, Lease Container; leases in the way of others
  *     append.c    append blobs: Put Blob, Append Block, Append Blob Seal
+ *     tags.c      Get and Set Blob Tags, Set Blob Tier
+ *     find.c      Find Blobs by Tags
  *     container.c containers, account and service rows
  *     list.c      List Blobs, List Containers, block lists
  *     batch.c     Blob Batch: parts as subrequests
@@ -457,6 +459,13 @@ ngx_int_t ngx_http_blob_part_body(ngx_http_request_t *sr,
                                   ngx_http_blob_batch_part_t *part,
                                   ngx_chain_t *in);
 
+/* ---- tags.c ----------------------------------------------------------- */
+
+/* The request asks for a condition of tags (x-ms-if-tags), and only the origin
+ * knows those of the blob that was looked up: a record says which tags a blob
+ * has only while its version is ours. */
+bool ngx_http_blob_tags_elsewhere(const ngx_http_blob_ctx_t *ctx);
+
 /* ---- handler.c -------------------------------------------------------- */
 
 ngx_http_blob_account_t *
@@ -504,6 +513,14 @@ ngx_int_t ngx_http_blob_put_block_list(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_get_block_list(ngx_http_request_t *r,
                                        ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_set(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_get_tags(ngx_http_request_t *r,
+                                 ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_set_tags(ngx_http_request_t *r,
+                                 ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_set_tier(ngx_http_request_t *r,
+                                 ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_find_by_tags(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_delete(ngx_http_request_t *r,
                                ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_append_create(ngx_http_request_t *r,

@@ -149,6 +149,7 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
                                .snapshot = blob->snapshot,
                                .uncommitted = !visible,
                                .metadata = ls->opts.metadata,
+                               .tags = ls->opts.tags,
                                .copy = ls->opts.copy };
     view_t prefix;
 

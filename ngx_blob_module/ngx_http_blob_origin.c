@@ -453,6 +453,12 @@ ngx_http_blob_read_record(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_way_t *way = ctx->origin;
 
+    if (way->fact.exists && way->fact.checked_at_ms > ctx->blob.checked_at_ms
+        && view_eq(way->fact.origin_etag, ctx->blob.origin_etag))
+    {
+        proto_answer_refresh(&ctx->blob.props, &way->fact.props);
+    }
+
     if (ctx->blob.resident) {
         return ngx_http_blob_read_resident(r, ctx);
     }

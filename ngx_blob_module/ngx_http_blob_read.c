@@ -1,6 +1,7 @@
 #include "ngx_http_blob.h"
 
 #include "base/digest.h"
+#include "proto/access_tier.h"
 #include "proto/range.h"
 #include "proto/reply.h"
 #include "proto/structured.h"
@@ -203,6 +204,10 @@ ngx_http_blob_read_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
     }
 
+    if (ngx_http_blob_tags_elsewhere(ctx)) {
+        return ngx_http_blob_forward(r, ctx);
+    }
+
     /* the origin has nothing in a container that it has not heard of */
     if (rc == TIER_NOT_FOUND && origin && ctx->container.state != STORE_DIRTY)
     {
@@ -232,7 +237,8 @@ ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx, const blob_props_t *props,
     proto_cond_state_t state = { .exists = true,
                                  .etag = props->etag,
                                  .origin_etag = origin_etag,
-                                 .last_modified_s = props->last_modified_s };
+                                 .last_modified_s = props->last_modified_s,
+                                 .tags = props->tags };
     proto_range_t range = { .off = 0,
                             .len = props->content_length,
                             .partial = false };
@@ -244,6 +250,9 @@ ngx_http_blob_read_check(ngx_http_blob_ctx_t *ctx, const blob_props_t *props,
     }
 
     err = proto_cond_check_read(&ctx->headers.cond, &state);
+    if (err == PROTO_OK) {
+        err = proto_tier_op_check(ctx->op->id, props);
+    }
     if (err != PROTO_OK) {
         return err;
     }

@@ -1,9 +1,11 @@
 #include "ngx_http_blob_write.h"
 
+#include "proto/access_tier.h"
 #include "proto/lease.h"
 #include "proto/native.h"
 #include "proto/reply.h"
 #include "proto/snapshot.h"
+#include "proto/tags.h"
 #include "proto/xml_in.h"
 
 /*
@@ -89,6 +91,7 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
         state.etag = now->props.etag;
         state.origin_etag = now->origin_etag;
         state.last_modified_s = now->props.last_modified_s;
+        state.tags = now->props.tags;
 
     } else if (guard->fact) {
         state = guard->fact_state;
@@ -110,6 +113,9 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
     {
         err = PROTO_ERR_INVALID_BLOB_TYPE;
     }
+    if (err == PROTO_OK && now != NULL) {
+        err = proto_tier_op_check(guard->op, &now->props);
+    }
 
     return (int) err;
 }
@@ -127,6 +133,7 @@ ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
     wr->guard.lease = ctx->lease;
     wr->guard.cond = ctx->headers.cond;
     wr->guard.create_only = ctx->auth.create_only;
+    wr->guard.op = ctx->op->id;
 
     wr->change.kind = kind;
     wr->change.account = ngx_http_blob_view(ctx->account->name);
@@ -291,6 +298,10 @@ ngx_http_blob_put_start(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                                        &ctx->fault);
     }
     if (err == PROTO_OK) {
+        err = proto_tags_props(&ctx->headers, &ctx->scratch, &wr->props,
+                               &ctx->fault);
+    }
+    if (err == PROTO_OK) {
         err = proto_headers_body_check(&ctx->headers, put, &ctx->body_check,
                                        &ctx->fault);
     }
@@ -328,6 +339,10 @@ ngx_http_blob_put_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     rc = ngx_http_blob_find_blob(ctx);
     if (rc < 0) {
         return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
+    }
+
+    if (ngx_http_blob_tags_elsewhere(ctx)) {
+        return ngx_http_blob_forward(r, ctx);
     }
 
     if (rc == TIER_NOT_FOUND && ngx_http_blob_has_origin(ctx)
@@ -623,7 +638,7 @@ ngx_http_blob_set(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
 /* A record that has its bytes here is changed here; of another one the
  * origin knows more than we do. */
-static bool
+bool
 ngx_http_blob_write_local(const ngx_http_blob_ctx_t *ctx)
 {
     if (!ngx_http_blob_has_origin(ctx)) {
@@ -631,6 +646,7 @@ ngx_http_blob_write_local(const ngx_http_blob_ctx_t *ctx)
     }
 
     return ctx->blob_found == BLOB_LOOKUP_FOUND
+        && !ngx_http_blob_tags_elsewhere(ctx)
         && (ctx->blob.state == STORE_DIRTY
             || ctx->blob.state == STORE_TOMBSTONE
             || (ctx->blob.state == STORE_CLEAN && ctx->blob.resident));

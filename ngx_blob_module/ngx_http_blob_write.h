@@ -13,6 +13,7 @@ typedef struct {
     store_change_t *change; /* the one it guards */
     proto_lease_guard_t lease;
     proto_cond_t cond;
+    proto_op_id_t op; /* what an archived blob may refuse */
     bool create_only; /* the SAS grants no more */
     bool block;       /* what is there has to be a block blob */
     bool fact;        /* the origin said what it has of this name */
@@ -40,6 +41,8 @@ bool ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr);
 /* What the fact in ctx->blob says, for the guard and for write-back. */
 void ngx_http_blob_write_fact(ngx_http_blob_ctx_t *ctx,
                               ngx_http_blob_wr_t *wr);
+/* Whether the record is changed here; false: the origin has to do it. */
+bool ngx_http_blob_write_local(const ngx_http_blob_ctx_t *ctx);
 /* The blob as looked up against the guard, before anything is moved. */
 proto_err_t ngx_http_blob_write_early(ngx_http_blob_ctx_t *ctx,
                                       ngx_http_blob_wr_t *wr);

@@ -1,9 +1,11 @@
 #include "proto/answer.h"
 
 #include "base/digest.h"
+#include "proto/access_tier.h"
 #include "proto/date.h"
 #include "proto/lease.h"
 #include "proto/reply.h"
+#include "proto/tags.h"
 
 static const view_t meta_prefix = { (const uint8_t *) "x-ms-meta-", 10 };
 
@@ -31,22 +33,7 @@ take_type(view_t v, blob_props_t *props)
 static bool
 take_tier(view_t v, blob_props_t *props)
 {
-    static const struct {
-        const char *name;
-        access_tier_t tier;
-    } tiers[] = {
-        { "Hot", TIER_HOT },
-        { "Cool", TIER_COOL },
-        { "Cold", TIER_COLD },
-        { "Archive", TIER_ARCHIVE },
-    };
-
-    for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
-        if (view_eq_ci(v, view_str(tiers[i].name))) {
-            props->tier = tiers[i].tier;
-        }
-    }
-
+    (void) proto_tier_parse(v, &props->tier);
     return true; /* page blobs have P4 and the like */
 }
 
@@ -372,6 +359,24 @@ proto_answer_source(const proto_header_t *hdrs, unsigned n, blob_props_t *ret)
             *ret = with;
         }
     }
+
+    /* of the source alone: its copy has what it is given */
+    ret->tag_count = 0;
+    ret->archive_status = VIEW_NULL;
+}
+
+void
+proto_answer_refresh(blob_props_t *props, const blob_props_t *heard)
+{
+    props->tier = heard->tier;
+    props->tier_change_time_s = heard->tier_change_time_s;
+    props->archive_status = heard->archive_status;
+
+    if (proto_tags_count(props) != heard->tag_count) {
+        props->tags = VIEW_NULL;
+    }
+
+    props->tag_count = heard->tag_count;
 }
 
 static bool

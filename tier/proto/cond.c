@@ -1,5 +1,7 @@
 #include "proto/cond.h"
 
+#include "proto/tags.h"
+
 
 /* Quotes and a weak mark are the writing, not the tag: clients echo either
  * (blob-api 2.8). */
@@ -78,11 +80,29 @@ proto_cond_check_form(const proto_cond_t *c, bool write)
 }
 
 
+/* A blob that is not there has no tags to meet a condition, not even `<>`. */
+static bool
+tags_hold(const proto_cond_t *c, const proto_cond_state_t *st)
+{
+    bool match;
+
+    return c->if_tags.ptr == NULL
+        || (st->exists
+            && proto_tags_match(PROTO_TAGS_IF, c->if_tags, st->tags, VIEW_NULL,
+                                &match)
+            && match);
+}
+
+
 /* (2013-08-15 and later) IM and IUS and (INM or IMS) */
 proto_err_t
 proto_cond_check_read(const proto_cond_t *c, const proto_cond_state_t *st)
 {
     bool changed = true;
+
+    if (!tags_hold(c, st)) {
+        return PROTO_ERR_CONDITION_NOT_MET;
+    }
 
     if (c->if_match.ptr != NULL && !matches(c->if_match, st)) {
         return PROTO_ERR_CONDITION_NOT_MET;
@@ -107,6 +127,10 @@ proto_cond_check_read(const proto_cond_t *c, const proto_cond_state_t *st)
 proto_err_t
 proto_cond_check_write(const proto_cond_t *c, const proto_cond_state_t *st)
 {
+    if (!tags_hold(c, st)) {
+        return PROTO_ERR_CONDITION_NOT_MET;
+    }
+
     if (c->if_match.ptr != NULL) { /* decides alone when paired with IUS */
         return matches(c->if_match, st) ? PROTO_OK
                                         : PROTO_ERR_CONDITION_NOT_MET;

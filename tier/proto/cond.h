@@ -16,13 +16,15 @@ typedef struct proto_cond_s {
     bool has_unmodified_since;
     int64_t modified_since_s;
     int64_t unmodified_since_s;
+    view_t if_tags; /* an expression (proto/tags.h); null: none */
 } proto_cond_t;
 
 static inline bool
 proto_cond_any(const proto_cond_t *c)
 {
     return c->if_match.ptr != NULL || c->if_none_match.ptr != NULL
-        || c->has_modified_since || c->has_unmodified_since;
+        || c->has_modified_since || c->has_unmodified_since
+        || c->if_tags.ptr != NULL;
 }
 
 /* What the resource is now. Etags without quotes; origin_etag null: none.
@@ -32,6 +34,7 @@ typedef struct proto_cond_state_s {
     view_t etag;
     view_t origin_etag;
     int64_t last_modified_s;
+    view_t tags; /* packed pairs: all of them */
 } proto_cond_state_t;
 
 /* A read: PROTO_OK, PROTO_ERR_NOT_MODIFIED (304) or CONDITION_NOT_MET. */

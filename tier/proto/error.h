@@ -157,6 +157,7 @@
     X(PREVIOUS_SNAPSHOT_CANNOT_BE_NEWER, "PreviousSnapshotCannotBeNewer", 400, 0, "The prevsnapshot query parameter value cannot be newer than the snapshot query parameter value.") \
     X(EMPTY_TAG_NAME, "EmptyTagName", 400, 0, "The name of one of the tag key-value pairs is empty.") \
     X(DUPLICATE_TAG_NAMES, "DuplicateTagNames", 400, 0, "The tags specified have duplicate names.") \
+    X(INVALID_TAG, "InvalidTag", 400, 0, "The tags specified are invalid. They have characters that are not permitted.") \
     X(TAGS_TOO_LARGE, "TagsTooLarge", 400, 0, "The tags specified exceed the maximum permissible limit.") \
     X(BOTH_USER_TAGS_AND_SOURCE_TAGS_COPY_PRESENT_EXCEPTION, "BothUserTagsAndSourceTagsCopyPresentException", 400, 0, "Both x-ms-tags and a request to copy the source's tags are present.") \
     X(EXCEEDS_MAX_BATCH_REQUEST_COUNT, "ExceedsMaxBatchRequestCount", 400, 0, "The batch operation exceeds the maximum number of allowed subrequests, 256.")

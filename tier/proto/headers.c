@@ -1,4 +1,5 @@
 #include "base/digest.h"
+#include "proto/access_tier.h"
 #include "proto/date.h"
 #include "proto/headers.h"
 
@@ -61,6 +62,7 @@ static const view_t header_names[PROTO_HDR_COUNT] = {
     NAME(X_MS_RANGE, "x-ms-range"),
     NAME(X_MS_RANGE_GET_CONTENT_CRC64, "x-ms-range-get-content-crc64"),
     NAME(X_MS_RANGE_GET_CONTENT_MD5, "x-ms-range-get-content-md5"),
+    NAME(X_MS_REHYDRATE_PRIORITY, "x-ms-rehydrate-priority"),
     NAME(X_MS_REQUIRES_SYNC, "x-ms-requires-sync"),
     NAME(X_MS_SOURCE_CONTENT_CRC64, "x-ms-source-content-crc64"),
     NAME(X_MS_SOURCE_CONTENT_MD5, "x-ms-source-content-md5"),
@@ -100,7 +102,7 @@ static const uint8_t by_len[NAME_LEN_MAX + 1][5] = {
     [20] = { AT(X_MS_SOURCE_IF_MATCH), AT(X_MS_STRUCTURED_BODY) },
     [21] = { AT(X_MS_BLOB_CONTENT_MD5), AT(X_MS_DELETE_SNAPSHOTS), AT(X_MS_ENCRYPTION_SCOPE) },
     [22] = { AT(X_MS_BLOB_CONTENT_TYPE), AT(X_MS_CLIENT_REQUEST_ID), AT(X_MS_PROPOSED_LEASE_ID) },
-    [23] = { AT(X_MS_BLOB_CACHE_CONTROL), AT(X_MS_BLOB_PUBLIC_ACCESS), AT(X_MS_LEASE_BREAK_PERIOD), AT(X_MS_SOURCE_CONTENT_MD5) },
+    [23] = { AT(X_MS_BLOB_CACHE_CONTROL), AT(X_MS_BLOB_PUBLIC_ACCESS), AT(X_MS_LEASE_BREAK_PERIOD), AT(X_MS_REHYDRATE_PRIORITY), AT(X_MS_SOURCE_CONTENT_MD5) },
     [24] = { AT(X_MS_BLOB_CONTENT_LENGTH) },
     [25] = { AT(X_MS_ENCRYPTION_ALGORITHM), AT(X_MS_SOURCE_CONTENT_CRC64), AT(X_MS_SOURCE_IF_NONE_MATCH) },
     [26] = { AT(X_MS_BLOB_CONTENT_ENCODING), AT(X_MS_BLOB_CONTENT_LANGUAGE), AT(X_MS_RANGE_GET_CONTENT_MD5) },
@@ -299,6 +301,10 @@ parse_cond(proto_headers_t *h, proto_fault_t *fault)
         c->if_none_match = h->known[PROTO_HDR_IF_NONE_MATCH];
     }
 
+    if (h->known[PROTO_HDR_X_MS_IF_TAGS].len != 0) {
+        c->if_tags = h->known[PROTO_HDR_X_MS_IF_TAGS];
+    }
+
     err = parse_date(h, PROTO_HDR_IF_MODIFIED_SINCE, &c->has_modified_since,
                      &c->modified_since_s, fault);
 
@@ -450,27 +456,11 @@ pick(const proto_headers_t *h, proto_hdr_id_t blob, proto_hdr_id_t plain,
 static proto_err_t
 parse_tier(const proto_headers_t *h, blob_props_t *props, proto_fault_t *fault)
 {
-    static const struct {
-        const char *name;
-        access_tier_t tier;
-    } tiers[] = { { "Hot", TIER_HOT },
-                  { "Cool", TIER_COOL },
-                  { "Cold", TIER_COLD },
-                  { "Archive", TIER_ARCHIVE } };
     view_t v = h->known[PROTO_HDR_X_MS_ACCESS_TIER];
 
-    if (v.len == 0) {
-        return PROTO_OK;
-    }
-
-    for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
-        if (view_eq_ci(v, view_str(tiers[i].name))) {
-            props->tier = tiers[i].tier;
-            return PROTO_OK;
-        }
-    }
-
-    return header_fault(fault, PROTO_HDR_X_MS_ACCESS_TIER, v);
+    return v.len == 0 || proto_tier_parse(v, &props->tier)
+             ? PROTO_OK
+             : header_fault(fault, PROTO_HDR_X_MS_ACCESS_TIER, v);
 }
 
 

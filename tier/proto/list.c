@@ -8,6 +8,7 @@ static const struct {
     bool metadata;
     bool uncommitted;
     bool copy;
+    bool tags;
     bool snapshots;
 } includes[] = {
     { .word = "metadata", .both = true, .metadata = true },
@@ -15,7 +16,7 @@ static const struct {
     { .word = "snapshots", .snapshots = true },
     { .word = "copy", .copy = true },
     { .word = "deleted", .both = true },
-    { .word = "tags" },
+    { .word = "tags", .tags = true },
     { .word = "versions" },
     { .word = "deletedwithversions" },
     { .word = "immutabilitypolicy" },
@@ -43,6 +44,7 @@ include_word(view_t word, bool blobs, proto_list_opts_t *ret)
             ret->uncommitted |= includes[i].uncommitted;
             ret->copy |= includes[i].copy;
             ret->snapshots |= includes[i].snapshots;
+            ret->tags |= includes[i].tags;
             return true;
         }
     }

@@ -20,6 +20,7 @@ typedef struct proto_list_opts_s {
     bool after_prefix; /* it stands for all names that begin with it */
     unsigned max;
     bool metadata;
+    bool tags;
     bool uncommitted;
     bool copy;
     bool snapshots;

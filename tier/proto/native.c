@@ -1,6 +1,8 @@
 #include "proto/native.h"
-#include "proto/structured.h"
+
 #include "proto/snapshot.h"
+#include "proto/structured.h"
+#include "proto/tags.h"
 
 
 typedef struct beyond_s {
@@ -18,9 +20,6 @@ static const beyond_t beyond[] = {
       "x-ms-immutability-policy-until-date", PROTO_ERR_UNSUPPORTED_HEADER },
     { PROTO_HDR_X_MS_LEGAL_HOLD, "x-ms-legal-hold",
       PROTO_ERR_UNSUPPORTED_HEADER },
-    { PROTO_HDR_X_MS_TAGS, "x-ms-tags", PROTO_ERR_UNSUPPORTED_HEADER },
-    { PROTO_HDR_X_MS_IF_TAGS, "x-ms-if-tags",
-      PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED },
 };
 
 
@@ -54,6 +53,58 @@ check_container_cond(const proto_op_t *op, const proto_headers_t *headers)
 }
 
 
+/* Rows that make a version of the blob and store its tags. */
+static bool
+takes_tags(proto_op_id_t id)
+{
+    return id == PROTO_OP_PUT_BLOB || id == PROTO_OP_PUT_BLOCK_LIST;
+}
+
+
+/* Rows that evaluate it with the other conditions. */
+static bool
+takes_if_tags(proto_op_id_t id)
+{
+    switch (id) {
+    case PROTO_OP_GET_BLOB:
+    case PROTO_OP_GET_BLOB_PROPERTIES:
+    case PROTO_OP_GET_BLOB_METADATA:
+    case PROTO_OP_GET_BLOB_TAGS:
+    case PROTO_OP_SET_BLOB_PROPERTIES:
+    case PROTO_OP_SET_BLOB_METADATA:
+    case PROTO_OP_SET_BLOB_TAGS:
+    case PROTO_OP_SET_BLOB_TIER:
+    case PROTO_OP_DELETE_BLOB:
+    case PROTO_OP_PUT_BLOB:
+    case PROTO_OP_PUT_BLOCK_LIST:
+        return true;
+    default:
+        return false;
+    }
+}
+
+
+static proto_err_t
+check_tags(const proto_op_t *op, const proto_headers_t *headers,
+           proto_fault_t *fault)
+{
+    view_t tags = proto_hdr(headers, PROTO_HDR_X_MS_TAGS);
+    view_t if_tags = proto_hdr(headers, PROTO_HDR_X_MS_IF_TAGS);
+
+    if (tags.len != 0 && !takes_tags(op->id)) {
+        return proto_fault(fault, PROTO_ERR_UNSUPPORTED_HEADER,
+                           VIEW("x-ms-tags"), tags);
+    }
+
+    if (if_tags.len != 0 && !takes_if_tags(op->id)) {
+        return proto_fault(fault, PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED,
+                           VIEW("x-ms-if-tags"), if_tags);
+    }
+
+    return proto_tags_if_check(if_tags, fault);
+}
+
+
 static proto_err_t
 check_version(const proto_op_t *op, const proto_uri_t *uri,
               proto_fault_t *fault)
@@ -77,6 +128,8 @@ proto_err_t
 proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
                    const proto_headers_t *headers, proto_fault_t *fault)
 {
+    proto_err_t err;
+
     for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
         view_t v = proto_hdr(headers, beyond[i].id);
 
@@ -87,12 +140,13 @@ proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
         }
     }
 
-    proto_err_t err = check_structured(op, headers, fault);
-
+    err = check_structured(op, headers, fault);
     if (err == PROTO_OK) {
         err = check_container_cond(op, headers);
     }
-
+    if (err == PROTO_OK) {
+        err = check_tags(op, headers, fault);
+    }
     if (err != PROTO_OK) {
         return err;
     }

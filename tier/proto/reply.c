@@ -2,6 +2,7 @@
 #include "proto/date.h"
 #include "proto/reply.h"
 #include "proto/structured.h"
+#include "proto/tags.h"
 
 #define META_PREFIX     "x-ms-meta-"
 #define META_PREFIX_LEN (sizeof(META_PREFIX) - 1)
@@ -236,21 +237,6 @@ put_tier(const out_t *o, const blob_props_t *props)
 }
 
 
-static uint64_t
-count_pairs(view_t packed)
-{
-    view_t name, value;
-    size_t pos = 0;
-    uint64_t n = 0;
-
-    while (props_pairs_next(packed, &pos, &name, &value)) {
-        n++;
-    }
-
-    return n;
-}
-
-
 /* REST, "Get Blob Properties": what is known of the last copy onto it. */
 static void
 put_copy(const out_t *o, const blob_props_t *props)
@@ -306,10 +292,8 @@ put_blob_state(const out_t *o, const blob_props_t *props)
         }
     }
 
-    if (props->tags.len != 0 || props->tag_count != 0) {
-        put_u64(o, "x-ms-tag-count",
-                props->tags.len != 0 ? count_pairs(props->tags)
-                                     : props->tag_count);
+    if (proto_tags_count(props) != 0) {
+        put_u64(o, "x-ms-tag-count", proto_tags_count(props));
     }
 
     if (props->version_id.len != 0) { /* what is asked for by name alone */

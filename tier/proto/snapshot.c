@@ -22,13 +22,12 @@ proto_snapshot_of(const proto_uri_t *uri)
 }
 
 
-/* A snapshot has properties, blocks and a tier of its own; all else about it
- * is as it was. */
+/* A snapshot has properties, tags and blocks; all of it stays as it was. The
+ * tier, which the service lets a snapshot change, is not kept for it alone. */
 static bool
 is_askable(const proto_op_t *op)
 {
-    return !op->write || op->id == PROTO_OP_DELETE_BLOB
-        || op->id == PROTO_OP_SET_BLOB_TIER;
+    return !op->write || op->id == PROTO_OP_DELETE_BLOB;
 }
 
 

@@ -438,7 +438,7 @@ trim(view_t v)
 
 /* One plain run of text, as a rule: then nothing is copied. */
 bool
-proto_xml_content(proto_xml_t *x, writer_t *scratch, view_t *ret)
+proto_xml_content_whole(proto_xml_t *x, writer_t *scratch, view_t *ret)
 {
     view_t first = VIEW("");
     bool copied = false;
@@ -478,8 +478,20 @@ proto_xml_content(proto_xml_t *x, writer_t *scratch, view_t *ret)
         return false;
     }
 
-    *ret = trim(copied ? view_of(scratch->buf + start, scratch->len - start)
-                       : first);
+    *ret =
+        copied ? view_of(scratch->buf + start, scratch->len - start) : first;
+    return true;
+}
+
+
+bool
+proto_xml_content(proto_xml_t *x, writer_t *scratch, view_t *ret)
+{
+    if (!proto_xml_content_whole(x, scratch, ret)) {
+        return false;
+    }
+
+    *ret = trim(*ret);
     return true;
 }
 
@@ -508,10 +520,8 @@ is_blank(const proto_xml_t *x)
 }
 
 
-/* The next child of the element that is open: START, END of that element, or
- * BAD; text between children has to be space. */
-static proto_xml_event_t
-next_child(proto_xml_t *x)
+proto_xml_event_t
+proto_xml_child(proto_xml_t *x)
 {
     proto_xml_event_t event;
 
@@ -610,7 +620,7 @@ proto_xml_block_list(view_t body, proto_block_fn fn, void *ctx,
         return bad_document(fault);
     }
 
-    while ((event = next_child(&x)) == PROTO_XML_START) {
+    while ((event = proto_xml_child(&x)) == PROTO_XML_START) {
         proto_err_t err;
 
         if (count == PROTO_BLOCKS_MAX) {
@@ -644,7 +654,7 @@ access_policy(proto_xml_t *x, writer_t *scratch, proto_policy_t *policy)
 {
     proto_xml_event_t event;
 
-    while ((event = next_child(x)) == PROTO_XML_START) {
+    while ((event = proto_xml_child(x)) == PROTO_XML_START) {
         view_t *to = view_eq(x->name, VIEW("Start"))      ? &policy->start
                    : view_eq(x->name, VIEW("Expiry"))     ? &policy->expiry
                    : view_eq(x->name, VIEW("Permission")) ? &policy->permission
@@ -671,7 +681,7 @@ signed_identifier(proto_xml_t *x, writer_t *scratch, proto_policy_t *policy)
 
     *policy = (proto_policy_t){ 0 };
 
-    while ((event = next_child(x)) == PROTO_XML_START) {
+    while ((event = proto_xml_child(x)) == PROTO_XML_START) {
         bool ok = view_eq(x->name, VIEW("Id"))
                     ? proto_xml_content(x, scratch, &policy->id)
                 : view_eq(x->name, VIEW("AccessPolicy"))
@@ -709,7 +719,7 @@ proto_xml_policies(view_t xml, writer_t *scratch,
         return bad_document(fault);
     }
 
-    while ((event = next_child(&x)) == PROTO_XML_START) {
+    while ((event = proto_xml_child(&x)) == PROTO_XML_START) {
         if (!view_eq(x.name, VIEW("SignedIdentifier"))
             || n == PROTO_POLICIES_MAX) {
             return bad_document(fault);

@@ -40,6 +40,11 @@ proto_xml_event_t proto_xml_next(proto_xml_t *x);
  * `w` (or, without entities, a view of the input). False: bad, or an element
  * is in it. */
 bool proto_xml_content(proto_xml_t *x, writer_t *scratch, view_t *ret);
+/* The same, spaces at its ends kept. */
+bool proto_xml_content_whole(proto_xml_t *x, writer_t *scratch, view_t *ret);
+/* The next child of the element that is open: START, END of that element, or
+ * BAD; text between children has to be space. */
+proto_xml_event_t proto_xml_child(proto_xml_t *x);
 /* After START: up to and with its END. */
 bool proto_xml_skip(proto_xml_t *x);
 

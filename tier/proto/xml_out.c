@@ -1,6 +1,7 @@
 #include "base/digest.h"
 #include "proto/date.h"
 #include "proto/reply.h"
+#include "proto/tags.h"
 #include "proto/uri.h"
 #include "proto/xml_out.h"
 
@@ -297,29 +298,6 @@ put_metadata(writer_t *w, view_t packed)
 
 
 static void
-put_tags(writer_t *w, view_t packed)
-{
-    view_t key, value;
-    size_t pos = 0;
-
-    if (packed.len == 0) {
-        return;
-    }
-
-    writer_puts(w, "<Tags><TagSet>");
-
-    while (props_pairs_next(packed, &pos, &key, &value)) {
-        open_tag(w, "Tag");
-        put_node(w, "Key", key);
-        put_node(w, "Value", value);
-        close_tag(w, "Tag");
-    }
-
-    writer_puts(w, "</TagSet></Tags>");
-}
-
-
-static void
 put_tier(writer_t *w, const blob_props_t *p)
 {
     if (p->type != BLOB_BLOCK && p->tier == TIER_NONE) {
@@ -334,6 +312,8 @@ put_tier(writer_t *w, const blob_props_t *p)
     } else if (p->tier_change_time_s != 0) {
         put_date(w, "AccessTierChangeTime", p->tier_change_time_s);
     }
+
+    put_sent(w, "ArchiveStatus", p->archive_status);
 }
 
 
@@ -424,6 +404,10 @@ put_blob_properties(writer_t *w, const proto_list_blob_t *blob)
         put_node(w, "Sealed", VIEW("true"));
     }
 
+    if (!blob->uncommitted && proto_tags_count(p) != 0) {
+        put_u64(w, "TagCount", proto_tags_count(p));
+    }
+
     close_tag(w, "Properties");
 }
 
@@ -454,8 +438,8 @@ proto_xml_blob(writer_t *w, const proto_list_blob_t *blob)
         put_metadata(w, blob->props->metadata);
     }
 
-    if (blob->tags) {
-        put_tags(w, blob->props->tags);
+    if (blob->tags && blob->props->tags.len != 0) {
+        proto_tags_element(w, blob->props->tags);
     }
 
     writer_puts(w, "<OrMetadata />");
@@ -602,6 +586,30 @@ proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret,
 
     *ret = view_of(name, len);
     return true;
+}
+
+
+/* ---- Find Blobs by Tags ------------------------------------------------- */
+
+void
+proto_xml_found_begin(writer_t *w, view_t endpoint, view_t where)
+{
+    writer_puts(w, DECLARATION "<EnumerationResults ServiceEndpoint=\"");
+    put_escaped(w, endpoint, true);
+    writer_puts(w, "\">");
+    put_node(w, "Where", where);
+    open_tag(w, "Blobs");
+}
+
+
+void
+proto_xml_found(writer_t *w, view_t name, view_t container, view_t tags)
+{
+    open_tag(w, "Blob");
+    put_name(w, "Name", name);
+    put_node(w, "ContainerName", container);
+    proto_tags_element(w, tags);
+    close_tag(w, "Blob");
 }
 
 

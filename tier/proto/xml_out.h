@@ -57,6 +57,12 @@ void proto_marker_format(writer_t *w, view_t name, uint64_t snapshot);
 bool proto_marker_parse(view_t marker, writer_t *scratch, view_t *ret,
                         uint64_t *ret_snapshot);
 
+/* ---- Find Blobs by Tags ------------------------------------------------- */
+
+/* Ends with proto_xml_blobs_end. `tags`: packed, those that were asked for. */
+void proto_xml_found_begin(writer_t *w, view_t endpoint, view_t where);
+void proto_xml_found(writer_t *w, view_t name, view_t container, view_t tags);
+
 /* ---- Get Block List ----------------------------------------------------- */
 
 void proto_xml_block_list_begin(writer_t *w);

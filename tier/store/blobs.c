@@ -383,6 +383,7 @@ merge_props(blob_props_t *to, const blob_props_t *from, unsigned flags)
     }
     if (flags & STORE_SET_TAGS) {
         to->tags = from->tags;
+        to->tag_count = from->tag_count;
     }
     if (flags & STORE_SET_SEALED) {
         to->sealed = from->sealed;
@@ -390,6 +391,7 @@ merge_props(blob_props_t *to, const blob_props_t *from, unsigned flags)
     if (flags & STORE_SET_TIER) {
         to->tier = from->tier;
         to->tier_change_time_s = from->tier_change_time_s;
+        to->archive_status = from->archive_status;
     }
 }
 

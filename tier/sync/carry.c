@@ -6,6 +6,7 @@
 #include "proto/answer.h"
 #include "proto/date.h"
 #include "proto/reply.h"
+#include "proto/tags.h"
 #include "proto/uri.h"
 #include "sync/carry_parts.h"
 
@@ -446,11 +447,109 @@ fill_metadata(carry_t *c)
 }
 
 
-static void
-fill_tier(carry_t *c)
+/* A request whose answer has no ETag and which changes none: what was known
+ * stays known. False: the outcome is set. */
+static bool
+set_aside(carry_t *c, view_t query, const carry_text_t *body, view_t etag,
+          int64_t last_modified_s)
 {
-    carry_headers_tier(c, &c->e->props);
-    c->if_match = VIEW_NULL; /* Set Blob Tier takes no such condition */
+    carry_text_t text = body != NULL ? *body : (carry_text_t){ 0 };
+    origin_req_t req = { .method = "PUT",
+                         .query = query,
+                         .read = body != NULL ? carry_text_read : NULL,
+                         .rewind = body != NULL ? carry_text_rewind : NULL,
+                         .read_ctx = &text,
+                         .length = text.v.len,
+                         .timeout_s = 120 };
+
+    carry_headers_reset(c);
+
+    if (body != NULL) {
+        carry_header(c, VIEW("content-type"), VIEW("application/xml"));
+
+    } else {
+        carry_headers_tier(c, &c->e->props);
+    }
+
+    if (!carry_send(c, &req)) {
+        return false;
+    }
+
+    if (c->answer->class_ == ORIGIN_OK) {
+        carry_done(c, etag, last_modified_s);
+        return true;
+    }
+
+    if (c->answer->class_ == ORIGIN_NOT_FOUND) {
+        carry_outcome(c, SYNC_CONFLICT,
+                      "the origin's blob was deleted by somebody else");
+
+    } else {
+        carry_failed(c, "setting tags or the tier");
+    }
+
+    return false;
+}
+
+
+static bool
+set_tags(carry_t *c, view_t etag, int64_t last_modified_s)
+{
+    uint8_t buf[8 * 1024];
+    carry_text_t body = { 0 };
+    writer_t w;
+
+    writer_init_fixed(&w, buf, sizeof(buf));
+    proto_tags_document(&w, c->e->props.tags);
+    body.v = writer_view(&w);
+
+    return set_aside(c, VIEW("comp=tags"), &body, etag, last_modified_s);
+}
+
+
+/* Tags and tier take no ETag as a condition: the blob is looked at first.
+ * `known`: a request of this very commit has just said its ETag. */
+static void
+carry_set_aside(carry_t *c, bool known)
+{
+    char etag_buf[STORE_ETAG_MAX];
+    int64_t last_modified_s = c->out->last_modified_s;
+    view_t etag = view_of(etag_buf, c->out->etag_len);
+    held_t held;
+
+    memcpy(etag_buf, c->out->etag, c->out->etag_len);
+
+    if (!known) {
+        if (!look(c, &held)) {
+            return;
+        }
+
+        if (!held.exists) {
+            carry_outcome(c, SYNC_CONFLICT,
+                          "the origin's blob was deleted by somebody else");
+            return;
+        }
+
+        if (c->if_match.len != 0 && !view_eq(held.etag, c->if_match)
+            && c->rule != CONFLICT_EDGE_WINS)
+        {
+            conflict(c, &held, false);
+            return;
+        }
+
+        memcpy(etag_buf, held.etag.ptr, held.etag.len);
+        etag = view_of(etag_buf, held.etag.len);
+        last_modified_s = held.props.last_modified_s;
+    }
+
+    if ((c->e->flags & STORE_SET_TAGS) != 0
+        && !set_tags(c, etag, last_modified_s)) {
+        return;
+    }
+
+    if ((c->e->flags & STORE_SET_TIER) != 0) {
+        (void) set_aside(c, VIEW("comp=tier"), NULL, etag, last_modified_s);
+    }
 }
 
 
@@ -482,14 +581,9 @@ carry_set(carry_t *c)
         return;
     }
 
-    if ((c->e->flags & STORE_SET_TIER) != 0) {
-        memcpy(etag, c->out->etag, c->out->etag_len);
-
-        size_t len = c->out->etag_len;
-
-        if (set_one(c, VIEW("comp=tier"), fill_tier)) {
-            carry_done(c, view_of(etag, len), c->out->last_modified_s);
-        }
+    if ((c->e->flags & (STORE_SET_TAGS | STORE_SET_TIER)) != 0) {
+        carry_set_aside(c, (c->e->flags & (STORE_SET_HEADERS | STORE_SET_META))
+                               != 0);
     }
 }
 

@@ -40,6 +40,16 @@ void carry_headers_cond(carry_t *c);
 void carry_headers_metadata(carry_t *c, view_t packed);
 void carry_headers_props(carry_t *c, const blob_props_t *p);
 void carry_headers_tier(carry_t *c, const blob_props_t *p);
+void carry_headers_tags(carry_t *c, const blob_props_t *p);
+
+/* A body that is text in memory, for origin_req_t's read and rewind. */
+typedef struct carry_text_s {
+    view_t v;
+    size_t at;
+} carry_text_t;
+
+int64_t carry_text_read(void *text, void *buf, size_t cap);
+bool carry_text_rewind(void *text);
 
 /* Sends it to c->name; false when there is no memory (outcome set). */
 bool carry_send(carry_t *c, origin_req_t *req);

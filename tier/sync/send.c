@@ -3,6 +3,7 @@
 #include "base/digest.h"
 #include "proto/answer.h"
 #include "proto/date.h"
+#include "proto/tags.h"
 #include "sync/carry_parts.h"
 
 /* ---- outcomes --------------------------------------------------------- */
@@ -185,6 +186,39 @@ carry_headers_tier(carry_t *c, const blob_props_t *p)
     if (p->tier != TIER_NONE) {
         carry_header(c, VIEW("x-ms-access-tier"), view_str(names[p->tier]));
     }
+}
+
+
+void
+carry_headers_tags(carry_t *c, const blob_props_t *p)
+{
+    size_t at = c->text.len;
+
+    if (p->tags.len != 0) {
+        proto_tags_format(&c->text, p->tags);
+        carry_header(c, VIEW("x-ms-tags"),
+                     view_of(c->text.buf + at, c->text.len - at));
+    }
+}
+
+
+int64_t
+carry_text_read(void *text, void *buf, size_t cap)
+{
+    carry_text_t *t = text;
+    view_t part = view_sub(t->v, t->at, cap);
+
+    memcpy(buf, part.ptr, part.len);
+    t->at += part.len;
+    return (int64_t) part.len;
+}
+
+
+bool
+carry_text_rewind(void *text)
+{
+    ((carry_text_t *) text)->at = 0;
+    return true;
 }
 
 

@@ -49,6 +49,7 @@ put_blob(carry_t *c, sync_pieces_t *pieces)
     carry_headers_props(c, &c->e->props);
     carry_headers_metadata(c, c->e->props.metadata);
     carry_headers_tier(c, &c->e->props);
+    carry_headers_tags(c, &c->e->props);
     carry_headers_cond(c);
 
     rc = carry_send(c, &req) ? TIER_OK : TIER_ENOMEM;
@@ -173,32 +174,6 @@ put_blocks(blocks_t *b, bool *ret, origin_answer_t *why)
 
 /* ---- the block list --------------------------------------------------- */
 
-typedef struct text_body_s {
-    view_t v;
-    size_t at;
-} text_body_t;
-
-
-static int64_t
-text_read(void *ctx, void *buf, size_t cap)
-{
-    text_body_t *t = ctx;
-    view_t part = view_sub(t->v, t->at, cap);
-
-    memcpy(buf, part.ptr, part.len);
-    t->at += part.len;
-    return (int64_t) part.len;
-}
-
-
-static bool
-text_rewind(void *ctx)
-{
-    ((text_body_t *) ctx)->at = 0;
-    return true;
-}
-
-
 static void
 block_list_xml(const carry_t *c, unsigned n, writer_t *w)
 {
@@ -220,11 +195,11 @@ block_list_xml(const carry_t *c, unsigned n, writer_t *w)
 static tier_rc_t
 put_block_list(carry_t *c, unsigned n)
 {
-    text_body_t body = { 0 };
+    carry_text_t body = { 0 };
     origin_req_t req = { .method = "PUT",
                          .query = VIEW("comp=blocklist"),
-                         .read = text_read,
-                         .rewind = text_rewind,
+                         .read = carry_text_read,
+                         .rewind = carry_text_rewind,
                          .read_ctx = &body,
                          .timeout_s = 600 };
     bool sent = false;
@@ -242,6 +217,7 @@ put_block_list(carry_t *c, unsigned n)
         carry_headers_props(c, &c->e->props);
         carry_headers_metadata(c, c->e->props.metadata);
         carry_headers_tier(c, &c->e->props);
+        carry_headers_tags(c, &c->e->props);
         carry_headers_cond(c);
         sent = carry_send(c, &req);
     }

@@ -232,6 +232,42 @@ test_told(void **state)
     assert_true(view_eq(p.archive_status, VIEW("rehydrate-pending-to-cool")));
 }
 
+static void
+test_refresh(void **state)
+{
+    static const proto_header_t h[] = {
+        H("ETag", "\"0x8D1\""),
+        H("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        H("Content-Length", "1"),
+        H("x-ms-access-tier", "Archive"),
+        H("x-ms-access-tier-change-time", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        H("x-ms-archive-status", "rehydrate-pending-to-hot"),
+        H("x-ms-tag-count", "1"),
+    };
+    static const uint8_t one[] = { 1, 0, 1, 0, 'a', 'b' };
+    blob_props_t heard, p = { .tier = TIER_HOT,
+                              .tags = view_of(one, sizeof(one)),
+                              .tag_count = 1,
+                              .content_type = VIEW("a/b") };
+
+    (void) state;
+    assert_true(proto_answer_blob(h, sizeof(h) / sizeof(h[0]), &w, &heard));
+    assert_int_equal(heard.tag_count, 1);
+    assert_view(heard.archive_status, "rehydrate-pending-to-hot");
+
+    proto_answer_refresh(&p, &heard);
+    assert_int_equal(p.tier, TIER_ARCHIVE);
+    assert_int_equal(p.tier_change_time_s, 784111777);
+    assert_view(p.archive_status, "rehydrate-pending-to-hot");
+    assert_view(p.content_type, "a/b");
+    assert_int_equal(p.tags.len, sizeof(one));
+
+    heard.tag_count = 2;
+    proto_answer_refresh(&p, &heard);
+    assert_view(p.tags, NULL);
+    assert_int_equal(p.tag_count, 2);
+}
+
 int
 main(void)
 {
@@ -243,6 +279,7 @@ main(void)
         cmocka_unit_test_setup(test_content_range, setup),
         cmocka_unit_test_setup(test_error, setup),
         cmocka_unit_test_setup(test_told, setup),
+        cmocka_unit_test_setup(test_refresh, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,39 @@ forms(void **state)
 }
 
 
+static void
+of_tags(void **state)
+{
+    static const uint8_t packed[] = { 1, 0, 1, 0, 'a', 'b' };
+    proto_cond_state_t st = there;
+    proto_cond_t c = { .if_tags = VIEW("a = 'b'") };
+
+    (void) state;
+    assert_true(proto_cond_any(&c));
+    assert_int_equal(proto_cond_check_read(&c, &st),
+                     PROTO_ERR_CONDITION_NOT_MET);
+
+    st.tags = view_of(packed, sizeof(packed));
+    assert_int_equal(proto_cond_check_read(&c, &st), PROTO_OK);
+    assert_int_equal(proto_cond_check_write(&c, &st), PROTO_OK);
+
+    /* with the others */
+    c.if_none_match = view_str(EDGE);
+    assert_int_equal(proto_cond_check_read(&c, &st), PROTO_ERR_NOT_MODIFIED);
+    c.if_none_match = VIEW_NULL;
+
+    c.if_tags = VIEW("a <> 'b'");
+    assert_int_equal(proto_cond_check_write(&c, &st),
+                     PROTO_ERR_CONDITION_NOT_MET);
+    assert_int_equal(proto_cond_check_write(&c, &missing),
+                     PROTO_ERR_CONDITION_NOT_MET);
+
+    c.if_tags = VIEW("a <>");
+    assert_int_equal(proto_cond_check_write(&c, &st),
+                     PROTO_ERR_CONDITION_NOT_MET);
+}
+
+
 int
 main(void)
 {
@@ -186,6 +219,7 @@ main(void)
         cmocka_unit_test(writes_of_what_is_missing),
         cmocka_unit_test(no_origin_etag_matches_nothing),
         cmocka_unit_test(forms),
+        cmocka_unit_test(of_tags),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

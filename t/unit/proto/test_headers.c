@@ -128,6 +128,7 @@ every_name_is_found(void **state)
         "x-ms-range",
         "x-ms-range-get-content-crc64",
         "x-ms-range-get-content-md5",
+        "x-ms-rehydrate-priority",
         "x-ms-requires-sync",
         "x-ms-source-content-crc64",
         "x-ms-source-content-md5",

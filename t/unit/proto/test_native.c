@@ -58,8 +58,31 @@ beyond(void **state)
 
     fresh(NULL);
     headers.known[PROTO_HDR_X_MS_IF_TAGS] = VIEW("a='b'");
-    assert_int_equal(check(PROTO_OP_GET_BLOB),
+    assert_int_equal(check(PROTO_OP_PUT_BLOCK),
                      PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED);
+    assert_int_equal(check(PROTO_OP_DELETE_CONTAINER),
+                     PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED);
+}
+
+
+static void
+tags(void **state)
+{
+    (void) state;
+    headers.known[PROTO_HDR_X_MS_TAGS] = VIEW("a=b");
+    assert_int_equal(check(PROTO_OP_PUT_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_PUT_BLOCK_LIST), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_PUT_BLOCK), PROTO_ERR_UNSUPPORTED_HEADER);
+    assert_view(fault.name, "x-ms-tags");
+
+    fresh(NULL);
+    headers.known[PROTO_HDR_X_MS_IF_TAGS] = VIEW("a='b'");
+    assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_PUT_BLOB), PROTO_OK);
+
+    headers.known[PROTO_HDR_X_MS_IF_TAGS] = VIEW("a=b");
+    assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_ERR_INVALID_HEADER_VALUE);
+    assert_view(fault.name, "x-ms-if-tags");
 }
 
 
@@ -215,6 +238,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(plain, fresh),
         cmocka_unit_test_setup(beyond, fresh),
+        cmocka_unit_test_setup(tags, fresh),
         cmocka_unit_test_setup(versions, fresh),
         cmocka_unit_test_setup(blob_type, fresh),
         cmocka_unit_test_setup(body_lengths, fresh),

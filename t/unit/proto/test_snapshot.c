@@ -54,13 +54,14 @@ rows(void **state)
     static const proto_op_id_t fine[] = {
         PROTO_OP_GET_BLOB,          PROTO_OP_GET_BLOB_PROPERTIES,
         PROTO_OP_GET_BLOB_METADATA, PROTO_OP_GET_BLOCK_LIST,
-        PROTO_OP_DELETE_BLOB,       PROTO_OP_SET_BLOB_TIER,
+        PROTO_OP_DELETE_BLOB,       PROTO_OP_GET_BLOB_TAGS,
     };
     static const proto_op_id_t not [] = {
         PROTO_OP_PUT_BLOB,       PROTO_OP_PUT_BLOCK,
         PROTO_OP_PUT_BLOCK_LIST, PROTO_OP_SET_BLOB_METADATA,
         PROTO_OP_SNAPSHOT_BLOB,  PROTO_OP_LEASE_BLOB,
-        PROTO_OP_APPEND_BLOCK,
+        PROTO_OP_APPEND_BLOCK,   PROTO_OP_SET_BLOB_TAGS,
+        PROTO_OP_SET_BLOB_TIER,
     };
 
     (void) state;

@@ -25,6 +25,8 @@ typedef struct held_s {
     uint8_t body[256];
     size_t len;
     char metadata[64]; /* x-ms-meta-k */
+    char tags[512];    /* x-ms-tags, or the document of Set Blob Tags */
+    char tier[16];
     char blocks[8][64];
     unsigned nblocks;
 } held_t;
@@ -142,6 +144,39 @@ read_body(const origin_req_t *req, uint8_t *buf, size_t cap)
 
 
 static void
+keep(char *buf, size_t cap, view_t v)
+{
+    snprintf(buf, cap, "%.*s", (int) v.len,
+             v.ptr == NULL ? "" : (const char *) v.ptr);
+}
+
+
+/* Set Blob Tags, Set Blob Tier: neither has an ETag, nor asks for one. */
+static void
+put_aside(fake_t *f, const origin_req_t *req, held_t *h, origin_answer_t *a)
+{
+    uint8_t body[1024];
+    size_t len = read_body(req, body, sizeof(body));
+
+    assert_null(find(req, "if-match").ptr);
+
+    if (!h->exists) {
+        answer(f, a, 404, "BlobNotFound", NULL);
+        return;
+    }
+
+    if (view_eq(req->query, VIEW("comp=tags"))) {
+        keep(h->tags, sizeof(h->tags), view_of(body, len));
+        answer(f, a, 204, NULL, NULL);
+
+    } else {
+        keep(h->tier, sizeof(h->tier), find(req, "x-ms-access-tier"));
+        answer(f, a, 202, NULL, NULL);
+    }
+}
+
+
+static void
 put(fake_t *f, const origin_req_t *req, held_t *h, origin_answer_t *a)
 {
     uint8_t body[4096];
@@ -201,6 +236,8 @@ put(fake_t *f, const origin_req_t *req, held_t *h, origin_answer_t *a)
 
     snprintf(h->metadata, sizeof(h->metadata), "%.*s", (int) meta.len,
              meta.ptr == NULL ? "" : (const char *) meta.ptr);
+    keep(h->tags, sizeof(h->tags), find(req, "x-ms-tags"));
+    keep(h->tier, sizeof(h->tier), find(req, "x-ms-access-tier"));
     h->exists = true;
     h->etag = f->next_etag++;
     answer(f, a, 201, NULL, h);
@@ -242,6 +279,11 @@ fake_request(void *ctx, unsigned lane, const origin_req_t *req,
 
     if (f->refuse != 0) {
         answer(f, a, f->refuse, "Refused", NULL);
+
+    } else if (view_eq(req->query, VIEW("comp=tags"))
+               || view_eq(req->query, VIEW("comp=tier")))
+    {
+        put_aside(f, req, h, a);
 
     } else if (strcmp(req->method, "PUT") == 0) {
         put(f, req, h, a);
@@ -578,6 +620,105 @@ test_set(void **state)
 }
 
 
+/* Tags and tier of a new version go with it. */
+static void
+test_put_aside(void **state)
+{
+    static const store_queue_kind_t kinds[] = { STORE_Q_PUT,
+                                                STORE_Q_BLOCK_LIST };
+    uint8_t buf[64];
+    writer_t w;
+
+    (void) state;
+    writer_init_fixed(&w, buf, sizeof(buf));
+    props_pairs_put(&w, VIEW("a b"), VIEW("1+1"));
+    props_pairs_put(&w, VIEW("c"), VIEW(""));
+
+    for (unsigned i = 0; i < 2; i++) {
+        fake_t *f = fake_new();
+        store_entry_t e = entry(kinds[i], STORE_BASE_ABSENT, NULL);
+
+        e.props.tags = writer_view(&w);
+        e.props.tier = TIER_COOL;
+        assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_DONE);
+        assert_string_equal(f->blob.tags, "a%20b=1%2B1&c=");
+        assert_string_equal(f->blob.tier, "Cool");
+        fake_free(f);
+    }
+}
+
+
+/* Changed later: the ETag that was known stays. */
+static void
+test_set_aside(void **state)
+{
+    uint8_t buf[64];
+    fake_t *f = fake_new();
+    store_entry_t e = entry(STORE_Q_SET, STORE_BASE_ETAG, "50");
+    sync_outcome_t out;
+    writer_t w;
+
+    (void) state;
+    writer_init_fixed(&w, buf, sizeof(buf));
+    props_pairs_put(&w, VIEW("a"), VIEW("1"));
+    theirs(f);
+    e.props.tags = writer_view(&w);
+    e.props.tier = TIER_ARCHIVE;
+
+    e.flags = STORE_SET_TAGS;
+    out = carry(f, &e, CONFLICT_KEEP_BOTH);
+    assert_int_equal(out.verdict, SYNC_DONE);
+    assert_int_equal(out.etag_len, 2);
+    assert_memory_equal(out.etag, "50", 2);
+    assert_int_equal(out.last_modified_s, 1767225600);
+    assert_non_null(strstr(f->blob.tags,
+                           "<Tags><TagSet><Tag><Key>a</Key><Value>1</Value>"
+                           "</Tag></TagSet></Tags>"));
+    assert_string_equal(f->blob.tier, "");
+
+    e.flags = STORE_SET_TIER;
+    out = carry(f, &e, CONFLICT_KEEP_BOTH);
+    assert_int_equal(out.verdict, SYNC_DONE);
+    assert_memory_equal(out.etag, "50", 2);
+    assert_string_equal(f->blob.tier, "Archive");
+
+    /* both, behind a change that makes an ETag */
+    f->blob.tags[0] = f->blob.tier[0] = 0;
+    e.flags = STORE_SET_META | STORE_SET_TAGS | STORE_SET_TIER;
+    out = carry(f, &e, CONFLICT_KEEP_BOTH);
+    assert_int_equal(out.verdict, SYNC_DONE);
+    assert_int_equal(out.etag_len, 3);
+    assert_memory_equal(out.etag, "100", 3);
+    assert_non_null(strstr(f->blob.tags, "<Key>a</Key>"));
+    assert_string_equal(f->blob.tier, "Archive");
+    fake_free(f);
+}
+
+
+static void
+test_set_aside_conflicts(void **state)
+{
+    fake_t *f = fake_new();
+    store_entry_t e = entry(STORE_Q_SET, STORE_BASE_ETAG, "49");
+
+    (void) state;
+    e.flags = STORE_SET_TIER;
+    e.props.tier = TIER_COLD;
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_CONFLICT);
+
+    theirs(f); /* another version */
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_CONFLICT);
+    assert_int_equal(carry(f, &e, CONFLICT_HOLD).verdict, SYNC_PARK);
+    assert_string_equal(f->blob.tier, "");
+    assert_int_equal(carry(f, &e, CONFLICT_EDGE_WINS).verdict, SYNC_DONE);
+    assert_string_equal(f->blob.tier, "Cold");
+
+    f->refuse = 403;
+    assert_int_equal(carry(f, &e, CONFLICT_EDGE_WINS).verdict, SYNC_PARK);
+    fake_free(f);
+}
+
+
 static void
 test_delete(void **state)
 {
@@ -658,6 +799,9 @@ main(void)
         cmocka_unit_test(test_conflict_rules),
         cmocka_unit_test(test_lost_answer),
         cmocka_unit_test(test_set),
+        cmocka_unit_test(test_put_aside),
+        cmocka_unit_test(test_set_aside),
+        cmocka_unit_test(test_set_aside_conflicts),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_backoff),
