@@ -395,7 +395,8 @@ ngx_http_blob_copy_known(const ngx_http_blob_ctx_t *ctx)
 }
 
 /* The record's content can be taken as the blob's: it is newer than what the
- * origin has, or the origin said lately that it is the same. */
+ * origin has, or the origin said lately that it is the same. Tags change there
+ * without a new ETag. */
 static bool
 ngx_http_blob_copy_here(ngx_http_blob_ctx_t *ctx)
 {
@@ -408,7 +409,7 @@ ngx_http_blob_copy_here(ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_copy_base(ctx) && b->resident
         && b->props.type == BLOB_BLOCK
         && (b->state == STORE_DIRTY
-            || (b->state == STORE_CLEAN
+            || (b->state == STORE_CLEAN && !ctx->copy->copy.source_tags
                 && ngx_http_blob_is_fresh(ctx, b->checked_at_ms)));
 }
 

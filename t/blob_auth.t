@@ -135,4 +135,36 @@ for my $s ($n, $p) {
         split m{^(?=\d{4}/\d\d/\d\d )}m, $s->error_log;
     is $leak, undef, "no secret in the log of $s->{name}";
 }
+# Public access is to read: tags, also as a condition, are not of it.
+is $n->blob('PUT', '/pub?restype=container',
+    { 'x-ms-blob-public-access' => 'container' })->{status}, 201, 'public';
+is $n->blob('PUT', '/pub/b', { 'x-ms-tags' => 'k=v' }, 'hello')->{status}, 201,
+    'a blob with tags';
+is raw('GET', "/$a/pub/b")->{body}, 'hello', 'for all';
+is_code raw('GET', "/$a/pub/b", { 'x-ms-if-tags' => q("k" = 'v') }), 401,
+    'NoAuthenticationInformation', 'not by its tags';
+is raw('GET', "/$a/pub?restype=container&comp=list")->{status}, 200, 'listed';
+is_code raw('GET', "/$a/pub?restype=container&comp=list&include=$_"), 401,
+    'NoAuthenticationInformation', "not with $_"
+    for 'tags', 'metadata,tags', 'copy&include=tags';
+is_code raw('GET', "/$a/pub?restype=container&comp=list&include=copy"
+    . "&include=tags&" . $n->sas(sp => 'l')), 403,
+    'AuthorizationPermissionMismatch', 'nor for who may only list';
+
+# The origin's key signs what was authorised: a parameter that is there twice
+# could be two things.
+my $lake = $t->origin(sub { [202, { 'x-ms-version' => '2023-11-03' }] });
+my $edge = $t->nginx('before', origin => $lake->url)->start;
+my $snap = 'snapshot=2024-01-01T00:00:00.0000000Z';
+for my $query ('deletetype=x&deletetype=permanent',
+    'versionid=&VersionId=2024-01-01T00:00:00.0000000Z',
+    'snapshot=2025-01-01T00:00:00.0000000Z', 'c%6Fmp=&comp=metadata') {
+    my $twice = $query =~ /comp/ ? "comp=&$query" : $query;
+    is_code $edge->connect->request('DELETE', "/$a/ccc/b?$snap&$twice&"
+        . $edge->sas(sp => 'd'), { 'x-ms-version' => '2023-11-03' }), 400,
+        'InvalidQueryParameterValue', "twice: $query";
+}
+is_deeply [grep { $_->{method} eq 'DELETE' } $lake->requests], [],
+    'the origin does not hear of it';
+
 $t->done;

@@ -265,6 +265,27 @@ unlike $n->blob('HEAD', '/con/s')->{headers}{'x-ms-copy-source'}, qr/sig/,
     'which is not shown';
 refused by_sas("$url/con/c?" . $n->sas(sp => 'w'), '/con/s', @put), 403,
     'CannotVerifyCopySource', 'not to read';
+
+# tags are more than bytes: on both sides a right of their own
+is $n->blob('PUT', '/con/tagged', { 'x-ms-tags' => 'secret=yes' }, 'x')
+    ->{status}, 201, 'a blob with tags';
+my @tags = ('x-ms-copy-source-tag-option' => 'COPY');
+refused by_sas("$url/con/tagged?" . $n->sas(sp => 'rt'), '/con/s', @tags), 403,
+    'AuthorizationPermissionMismatch', 'tags for who may not set them';
+sub with_tags {
+    my ($from) = @_;
+    return $c->request('PUT', "/$account/con/s?" . $n->sas(sp => 'cwt'),
+        { @ver, @tags, @put, 'x-ms-copy-source' => $from });
+}
+refused with_tags("$url/con/tagged?" . $n->sas(sp => 'r')), 403,
+    'CannotVerifyCopySource', 'nor read them';
+is $n->blob('PUT', '/open/tagged', { 'x-ms-tags' => 'secret=yes' }, 'x')
+    ->{status}, 201, 'a public one';
+refused with_tags("$url/open/tagged"), 401, 'CannotVerifyCopySource',
+    'its tags are not';
+is with_tags("$url/con/tagged?" . $n->sas(sp => 'rt'))->{status}, 201, 'may';
+like $n->blob('GET', '/con/s?comp=tags')->{body}, qr/secret/, 'and has them';
+
 (my $bad = $n->sas(sp => 'r')) =~ s/sig=..../sig=AAAA/;
 refused by_sas("$url/con/c?$bad", '/con/s', @put), 403,
     'CannotVerifyCopySource', 'forged';
@@ -304,7 +325,8 @@ refused copy("$nobody/con/c", '/con/s'), 404, 'CannotVerifyCopySource',
 refused copy('https://elsewhere.example/con/c', '/con/s'), 403,
     'CannotVerifyCopySource', 'somewhere else';
 refused copy($_, '/con/s'), 400, 'InvalidHeaderValue', "\"$_\""
-    for '/con/c', "$url/con/", "$url/con/a/../c", "$url/con/" . 'x' x 2048;
+    for '/con/c', "$url/con/", "$url/con/a/../c", "$url/con/" . 'x' x 2048,
+    "$url/con/c?snapshot=$snap&snapshot=", "$url/con/c?versionid=1&VersionId=2";
 is $n->blob('GET', '/con/s')->{body}, 'public', 'none of them did anything';
 refused copy("$url/con/c", '/not-there/c'), 404, 'ContainerNotFound',
     'no place to put it';

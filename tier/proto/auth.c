@@ -94,7 +94,8 @@ check_anonymous(const proto_auth_in_t *in, proto_auth_out_t *out)
                                          VIEW_NULL, VIEW_NULL);
     }
 
-    if (needed == 0) {
+    /* public access is to read; tags, also as a condition, are not of it */
+    if (needed == 0 || auth_extra_perms(in) != 0) {
         return refuse_anonymous(in, out);
     }
 

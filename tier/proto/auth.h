@@ -48,6 +48,7 @@ typedef struct proto_auth_in_s {
     view_t method;
     const proto_uri_t *uri;
     const proto_op_t *op;
+    uint32_t also; /* PROTO_PERM_* that have to be there besides the op's */
     const proto_headers_t *headers;
     const proto_header_t *hdrs; /* all of them, as on the wire */
     unsigned nhdrs;

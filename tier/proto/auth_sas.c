@@ -704,17 +704,41 @@ _Static_assert(PROTO_PERM_R == 1u << 0 && PROTO_PERM_M == 1u << 8
                "the letters above are in the order of the bits");
 
 
+/* In any `include`: an origin may read another one than the first. */
+static bool
+includes_tags(const proto_uri_t *uri)
+{
+    view_t item;
+
+    for (unsigned i = 0; i < uri->nparams; i++) {
+        size_t at = 0;
+
+        if (!view_eq_ci(uri->params[i].name, VIEW("include"))) {
+            continue;
+        }
+
+        while (next_item(uri->params[i].value, &at, &item)) {
+            if (view_eq_ci(item, VIEW("tags"))) {
+                return true;
+            }
+        }
+    }
+
+    return false;
+}
+
+
 /* What a header or parameter asks for on top of the operation. */
 uint32_t
 auth_extra_perms(const proto_auth_in_t *in)
 {
     const proto_headers_t *h = in->headers;
-    view_t include = proto_uri_param(in->uri, PROTO_PARAM_INCLUDE), item;
-    uint32_t perms = 0;
-    size_t at = 0;
+    uint32_t perms = in->also;
 
     if (proto_hdr(h, PROTO_HDR_X_MS_TAGS).len != 0
-        || proto_hdr(h, PROTO_HDR_X_MS_IF_TAGS).len != 0)
+        || proto_hdr(h, PROTO_HDR_X_MS_IF_TAGS).len != 0
+        || view_eq_ci(proto_hdr(h, PROTO_HDR_X_MS_COPY_SOURCE_TAG_OPTION),
+                      VIEW("COPY")))
     {
         perms |= PROTO_PERM_T;
     }
@@ -725,10 +749,8 @@ auth_extra_perms(const proto_auth_in_t *in)
         perms |= PROTO_PERM_I;
     }
 
-    if (in->op->id == PROTO_OP_LIST_BLOBS) {
-        while (next_item(include, &at, &item)) {
-            perms |= view_eq_ci(item, VIEW("tags")) ? PROTO_PERM_T : 0;
-        }
+    if (in->op->id == PROTO_OP_LIST_BLOBS && includes_tags(in->uri)) {
+        perms |= PROTO_PERM_T;
     }
 
     return perms;

@@ -485,6 +485,7 @@ proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
     ret->method = VIEW("GET");
     ret->uri = &copy->uri;
     ret->op = proto_op_row(PROTO_OP_GET_BLOB);
+    ret->also = copy->source_tags ? PROTO_PERM_T : 0;
     ret->headers = &room->headers;
     ret->now_s = from->now_s;
     ret->client_ip = from->client_ip;
@@ -666,7 +667,7 @@ proto_copy_sas(writer_t *w, const proto_copy_t *copy, view_t account,
 {
     proto_sas_t sas = { .account = account,
                         .key = key,
-                        .perms = VIEW("r"),
+                        .perms = copy->source_tags ? VIEW("rt") : VIEW("r"),
                         .container = copy->uri.container,
                         .blob = copy->uri.blob };
     uint8_t buf[40];

@@ -88,7 +88,8 @@ bool proto_copy_trusted(const proto_copy_t *copy, proto_cred_t cred,
  * no SAS. */
 view_t proto_copy_token(const proto_copy_t *copy, const proto_headers_t *h,
                         proto_cred_t cred, bool same_account);
-/* The source's read as a request of its own for proto_auth_check; what is
+/* The source's read as a request of its own for proto_auth_check, which needs
+ * the right to its tags too when they are copied; what is
  * known of the source's account and container is the caller's to add. `token`
  * is proto_copy_token's; `room` lasts as long as *ret. */
 typedef struct proto_copy_gate_s {
@@ -133,8 +134,9 @@ void proto_copy_props(const proto_copy_t *copy, const proto_op_t *op,
                       const blob_props_t *source, const blob_props_t *sent,
                       blob_props_t *ret);
 
-/* A SAS for reading that source alone until `expiry_s`, made with the key of
- * the account that it is in at an origin. */
+/* A SAS for reading that source alone until `expiry_s`, with its tags if those
+ * are asked for, made with the key of the account that it is in at an origin.
+ */
 void proto_copy_sas(writer_t *w, const proto_copy_t *copy, view_t account,
                     view_t key, int64_t expiry_s);
 /* How long a source may be read so: as the row's copy may take. */

@@ -376,24 +376,38 @@ static const view_t param_names[PROTO_PARAM_COUNT] = {
 };
 
 
-static void
-know_param(proto_uri_t *u, const proto_param_t *p)
+/* Given twice, what is authorised here and what an origin reads could be two
+ * things. A list's `include` may: what it says adds up. */
+static proto_err_t
+know_param(proto_uri_t *u, const proto_param_t *p, proto_fault_t *fault)
 {
     for (unsigned i = 0; i < PROTO_PARAM_COUNT; i++) {
-        if (param_names[i].len == p->name.len && u->known[i].ptr == NULL
-            && view_eq_ci(p->name, param_names[i]))
-        {
-            u->known[i] = p->value;
-            return;
+        if (param_names[i].len != p->name.len
+            || !view_eq_ci(p->name, param_names[i])) {
+            continue;
         }
+
+        if (u->known[i].ptr == NULL) {
+            u->known[i] = p->value;
+
+        } else if (i != PROTO_PARAM_INCLUDE) {
+            return proto_fault(fault, PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE,
+                               param_names[i], p->value);
+        }
+
+        break;
     }
+
+    return PROTO_OK;
 }
 
 
 static proto_err_t
 parse_query(proto_uri_t *u, writer_t *scratch, proto_fault_t *fault)
 {
-    for (size_t from = 0; from < u->raw_query.len;) {
+    proto_err_t err = PROTO_OK;
+
+    for (size_t from = 0; from < u->raw_query.len && err == PROTO_OK;) {
         size_t to = view_find(u->raw_query, '&', from);
         view_t pair = view_sub(u->raw_query, from, to - from);
         size_t eq = view_find(pair, '=', 0);
@@ -418,10 +432,10 @@ parse_query(proto_uri_t *u, writer_t *scratch, proto_fault_t *fault)
         }
 
         u->nparams++;
-        know_param(u, p);
+        err = know_param(u, p, fault);
     }
 
-    return PROTO_OK;
+    return err;
 }
 
 

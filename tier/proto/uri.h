@@ -83,6 +83,8 @@ proto_uri_param(const proto_uri_t *uri, proto_param_id_t id)
  * and blob names are checked here (blob-api 2.10, 4.1); segments that end in
  * a dot and backslashes in a blob's name are refused with InvalidUri, since
  * what the origin makes of them must not differ from what was authorised.
+ * A known parameter that is given twice, `include` apart, is refused with
+ * InvalidQueryParameterValue for the same reason.
  * A path of one segment without restype is a blob of $root. `scratch` has a
  * fixed buffer; twice the target's length is enough. */
 proto_err_t proto_uri_parse(view_t target, view_t host,

@@ -469,6 +469,23 @@ rights(void **state)
                                   : PROTO_ERR_AUTHENTICATION_FAILED);
     }
 
+    /* the tags are more than the bytes */
+    for (int i = 0; i < 2; i++) {
+        sas.perms = i == 0 ? VIEW("r") : VIEW("rt");
+        writer_init_fixed(&w, url, sizeof(url) - 1);
+        writer_puts(&w, "https://acct.blob.edge.test/cont/b?");
+        proto_sas_service(&w, &sas);
+        url[w.len] = '\0';
+        local(url, "acct", "cont", "b");
+        copy.source_tags = true;
+        proto_copy_auth_in(&copy, &from, VIEW_NULL, &none, &in);
+        in.keys[0] = sas.key;
+        in.nkeys = 1;
+        assert_int_equal(proto_auth_check(&in, &out),
+                         i == 0 ? PROTO_ERR_AUTHORIZATION_PERMISSION_MISMATCH
+                                : PROTO_OK);
+    }
+
     /* without one only a public container */
     local("https://acct.blob.edge.test/cont/b", "acct", "cont", "b");
     proto_copy_auth_in(&copy, &from, VIEW_NULL, &none, &in);
@@ -480,6 +497,9 @@ rights(void **state)
                      PROTO_ERR_NO_AUTHENTICATION_INFORMATION);
     in.public_access = 1;
     assert_int_equal(proto_auth_check(&in, &out), PROTO_OK);
+    in.also = PROTO_PERM_T;
+    assert_int_equal(proto_auth_check(&in, &out),
+                     PROTO_ERR_NO_AUTHENTICATION_INFORMATION);
 
     /* the request's token, in the same account, or one of its own */
     asked.known[PROTO_HDR_AUTHORIZATION] = VIEW("Bearer a");
@@ -572,6 +592,13 @@ lake_rights(void **state)
                              PROTO_ERR_AUTHENTICATION_FAILED);
         }
     }
+
+    /* its tags with it only when they are copied */
+    copy.source_tags = true;
+    writer_init_fixed(&w, sas, sizeof(sas) - 1);
+    proto_copy_sas(&w, &copy, VIEW("acct"), key, from.now_s + 900);
+    sas[w.len] = '\0';
+    assert_non_null(strstr(sas, "sp=rt&"));
 
     assert_int_equal(
         proto_copy_sas_lifetime_s(proto_op_row(PROTO_OP_PUT_BLOB_FROM_URL)),

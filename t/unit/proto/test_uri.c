@@ -352,10 +352,22 @@ query(void **state)
     ok("/acct/con/b?prefix=a=b?c", "con", "b");
     assert_view(proto_uri_param(&uri, PROTO_PARAM_PREFIX), "a=b?c");
 
-    /* the first of several counts for us; all of them are signed */
-    ok("/acct/con/b?snapshot=1&snapshot=2", "con", "b");
-    assert_view(proto_uri_param(&uri, PROTO_PARAM_SNAPSHOT), "1");
+    /* which of several is meant? */
+    bad("/acct/con/b?snapshot=1&snapshot=2",
+        PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+    assert_view(fault.name, "snapshot");
+    bad("/acct/con/b?versionid=&VersionId=2",
+        PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+    bad("/acct/con?restype=container&comp=list&x=1&c%6Fmp",
+        PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+    bad("/acct/con/b?deletetype=x&deletetype=permanent",
+        PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+
+    /* what has no meaning here is signed, all of it */
+    ok("/acct/con/b?other=1&other=2", "con", "b");
     assert_int_equal(uri.nparams, 2);
+    ok("/acct/con?restype=container&include=copy&include=tags", "con", "");
+    assert_int_equal(uri.nparams, 3);
 
     ok("/acct/con/b?", "con", "b");
     assert_int_equal(uri.nparams, 0);
