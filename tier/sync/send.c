@@ -141,13 +141,7 @@ carry_headers_metadata(carry_t *c, view_t packed)
         size_t at = c->text.len;
 
         writer_puts(&c->text, "x-ms-meta-");
-
-        for (size_t i = 0; i < name.len; i++) { /* signed in lower case */
-            uint8_t ch = name.ptr[i];
-
-            writer_putc(&c->text, ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch);
-        }
-
+        writer_put(&c->text, name);
         carry_header(c, view_of(c->text.buf + at, c->text.len - at), value);
     }
 }
