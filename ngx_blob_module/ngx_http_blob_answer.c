@@ -1,6 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
 #include "proto/reply.h"
+#include "proto/snapshot.h"
 #include "proto/xml_out.h"
 
 /*
@@ -79,6 +80,25 @@ ngx_http_blob_fwd_commit(ngx_http_blob_ctx_t *ctx, store_change_t *change,
     }
 
     return ngx_http_blob_goto(ctx, next);
+}
+
+/* Blocks that wait here for a list go with the blob, also if the origin has
+ * none of that name: that is how an upload is given up. */
+static bool
+ngx_http_blob_fwd_drops_blocks(ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+    proto_delete_t what;
+
+    return ctx->op->id == PROTO_OP_DELETE_BLOB && fwd->fenced
+        && (fwd->status < NGX_HTTP_SPECIAL_RESPONSE
+            || fwd->status == NGX_HTTP_NOT_FOUND)
+        && ctx->container_found == BLOB_LOOKUP_FOUND && ctx->blob.uncommitted
+        && ctx->snapshot == 0
+        && proto_uri_param(&ctx->uri, PROTO_PARAM_VERSIONID).len == 0
+        && proto_snapshot_delete(&ctx->uri, &ctx->headers, &what, &ctx->fault)
+               == PROTO_OK
+        && what != PROTO_DELETE_ONLY;
 }
 
 /* A clean record that the origin's answer contradicts goes. */
@@ -233,6 +253,12 @@ static ngx_int_t
 ngx_http_blob_fwd_refresh(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_uint_t status = ngx_http_blob_fwd(ctx)->status;
+
+    if (ngx_http_blob_fwd_drops_blocks(ctx)) {
+        return ngx_http_blob_fwd_commit(
+            ctx, ngx_http_blob_fwd_change(ctx, STORE_BLOB_DELETE),
+            &ngx_http_blob_step_fwd_fact);
+    }
 
     if (ctx->op->level == PROTO_LEVEL_ACCOUNT
         || (status >= NGX_HTTP_SPECIAL_RESPONSE && status < 500))
