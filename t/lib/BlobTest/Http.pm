@@ -45,9 +45,11 @@ sub _unescape {
 }
 
 # Add x-ms-date, x-ms-version and Authorization (SharedKey, versions of
-# 2015-02-21 and later).  $target is the request target as it goes out.
+# 2015-02-21 and later).  $target is the request target as it goes out.  Options
+# are ways of some clients: zero (an empty body's length is signed as "0"), plus
+# (a "+" in the query is signed as a space).
 sub sign {
-    my ($account, $key, $method, $target, $headers) = @_;
+    my ($account, $key, $method, $target, $headers, %o) = @_;
     my %h = map { lc($_) => $headers->{$_} } keys %$headers;
 
     $headers->{'x-ms-date'} = $h{'x-ms-date'} = http_date()
@@ -56,7 +58,7 @@ sub sign {
         unless exists $h{'x-ms-version'};
 
     my $length = $h{'content-length'} // '';
-    $length = '' if $length eq '0';
+    $length = '' if $length eq '0' && !$o{zero};
 
     my @lines = ($method, (map { $_ // '' } @h{qw(content-encoding
         content-language)}), $length, (map { $_ // '' } @h{qw(content-md5
@@ -72,6 +74,7 @@ sub sign {
 
     my ($path, $query) = split /\?/, $target, 2;
     my %params;
+    $query =~ tr/+/ / if defined $query && $o{plus};
     for my $pair (split /&/, $query // '') {
         my ($name, $value) = map { _unescape($_) } split /=/, $pair, 2;
         push @{$params{lc $name}}, $value // '';
