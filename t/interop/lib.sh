@@ -16,10 +16,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 account=${ACCOUNT:-devstoreaccount1}
 key=${KEY:-Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==}
 expect=$work/expect/$con
-sas=$("$here/../tools/sas.pl" "$account" "$key")
+sas=$("$here/../tools/sas.pl" "$account" "$key" sp=rwdlacuptf)
 
 export HOME="$work/home"
 mkdir -p "$HOME" "$expect" "$work/src" "$work/dst"
+
+# verb NAME: begins; the table of results has a row for it
+verb()
+{
+    echo "# $1"
+    echo "$1" >>"$work/verbs"
+}
 
 say()
 {

@@ -26,6 +26,12 @@ function keep(name, data, props) {
         fs.appendFileSync(`${expect}.props`, `${name}\t${header}\t${value}\n`);
 }
 
+// begins; the table of results has a row for it
+function verb(name) {
+    console.log(`# ${name}`);
+    fs.appendFileSync(path.join(work, "verbs"), `${name}\n`);
+}
+
 const md5 = (data) => crypto.createHash("md5").update(data).digest();
 
 async function fails(promise, status, code) {
@@ -50,7 +56,7 @@ async function main() {
         { retryOptions: { maxTries: 2, tryTimeoutInMs: 60000 } }));
     const c = service.getContainerClient(con);
 
-    console.log("# containers");
+    verb("containers");
     await c.create({ metadata: { owner: "sdkjs" } });
     await fails(c.create(), 409, "ContainerAlreadyExists");
     assert.equal((await c.createIfNotExists()).succeeded, false);
@@ -60,7 +66,7 @@ async function main() {
     assert.equal(await service.getContainerClient(`${con}-none`).exists(),
         false);
 
-    console.log("# small blob, properties, metadata");
+    verb("small blob, properties, metadata");
     const small = crypto.randomBytes(1000);
     const b = c.getBlockBlobClient("dir/small 1+2 ü🚀.txt");
     await b.upload(small, small.length, {
@@ -87,7 +93,7 @@ async function main() {
     keep("dir/small 1+2 ü🚀.txt", small, { "content-type": "text/y-js",
         "x-ms-meta-three": "3" });
 
-    console.log("# conditions");
+    verb("conditions");
     await fails(b.upload("x", 1, { conditions: { ifNoneMatch: "*" } }), 409,
         "BlobAlreadyExists");
     await fails(b.upload("x", 1, { conditions: { ifMatch: "\"0x1\"" } }), 412,
@@ -100,13 +106,13 @@ async function main() {
     await fails(c.getBlobClient("nothing").getProperties(), 404);
     await fails(c.getBlobClient("nothing").download(), 404, "BlobNotFound");
 
-    console.log("# empty blob");
+    verb("empty blob");
     const empty = c.getBlockBlobClient("empty");
     await empty.upload("", 0);
     assert.equal((await empty.downloadToBuffer()).length, 0);
     keep("empty", "");
 
-    console.log("# blocks");
+    verb("blocks");
     const big = crypto.randomBytes(18 * MIB + 17);
     const bb = c.getBlockBlobClient("dir/sub/big");
     await bb.uploadData(big, { blockSize: 4 * MIB, concurrency: 4,
@@ -137,7 +143,7 @@ async function main() {
         "one-threeone-");
     keep("staged", "one-threeone-");
 
-    console.log("# listings");
+    verb("listings");
     for (let i = 0; i < 7; i++) {
         await c.getBlockBlobClient(`list/${i}`).upload(`${i}`, 1);
         keep(`list/${i}`, `${i}`);
@@ -160,7 +166,7 @@ async function main() {
         assert.equal(x.properties.contentLength, 1000);
     }
 
-    console.log("# SAS");
+    verb("SAS");
     const url = await b.generateSasUrl({ permissions:
         BlobSASPermissions.parse("r"),
         expiresOn: new Date(Date.now() + 3600e3) });
@@ -170,7 +176,7 @@ async function main() {
     await fails(new ContainerClient(`${endpoint}/${con}`)
         .getBlobClient("empty").getProperties(), [401, 403, 404]);
 
-    console.log("# delete");
+    verb("delete");
     const gone = c.getBlockBlobClient("gone");
     await gone.upload("x", 1);
     await gone.delete();

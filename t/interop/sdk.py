@@ -37,6 +37,13 @@ def keep(name, data, **props):
             f.write(f"{name}\t{header.replace('_', '-')}\t{value}\n")
 
 
+def verb(name):
+    """Begins; the table of results has a row for it."""
+    print("#", name)
+    with open(os.path.join(work, "verbs"), "a", encoding="utf-8") as f:
+        f.write(name + "\n")
+
+
 def fails(kind, call, *args, code=None, **kw):
     try:
         call(*args, **kw)
@@ -56,7 +63,7 @@ def main():
         max_chunk_get_size=4 << 20)
     c = service.get_container_client(con)
 
-    print("# containers")
+    verb("containers")
     c.create_container(metadata={"owner": "sdkpy"})
     fails(ResourceExistsError, c.create_container,
           code="ContainerAlreadyExists")
@@ -64,7 +71,7 @@ def main():
     assert c.get_container_properties().metadata == {"owner": "sdkpy"}
     assert not service.get_container_client(con + "-none").exists()
 
-    print("# small blob")
+    verb("small blob")
     small = os.urandom(1234)
     name = "a dir/smäll+%20 'x'.bin"
     b = c.get_blob_client(name)
@@ -86,7 +93,7 @@ def main():
     assert p.content_settings.content_type == "text/z-py"
     keep(name, small, content_type="text/z-py", x_ms_meta_k="w")
 
-    print("# conditions")
+    verb("conditions")
     fails(ResourceModifiedError, b.download_blob, etag='"0x1"',
           match_condition=MatchConditions.IfNotModified)
     fails(ResourceModifiedError, b.upload_blob, b"x", overwrite=True,
@@ -97,12 +104,12 @@ def main():
     fails(ResourceNotFoundError, c.get_blob_client("no").download_blob,
           code="BlobNotFound")
 
-    print("# empty blob")
+    verb("empty blob")
     c.upload_blob("empty", b"")
     assert c.download_blob("empty").readall() == b""
     keep("empty", b"")
 
-    print("# blocks")
+    verb("blocks")
     big = os.urandom((13 << 20) + 5)
     c.upload_blob("sub/big", big, max_concurrency=3,
                   content_settings=ContentSettings(
@@ -119,7 +126,7 @@ def main():
     assert [x.id for x in s.get_block_list()[0]] == ["0002", "0001"]
     keep("staged", b"zweieins")
 
-    print("# listings")
+    verb("listings")
     for i in range(5):
         c.upload_blob(f"list/{i}", b"%d" % i)
         keep(f"list/{i}", b"%d" % i)
@@ -132,7 +139,7 @@ def main():
     found = list(c.list_blobs(name_starts_with="a dir/", include="metadata"))
     assert len(found) == 1 and found[0].metadata == {"k": "w"}
 
-    print("# SAS")
+    verb("SAS")
     sas = generate_blob_sas(account, con, name, account_key=key,
                             permission="r",
                             expiry=datetime.utcnow() + timedelta(hours=1))
@@ -140,7 +147,7 @@ def main():
     assert shared.download_blob().readall() == small
     fails(HttpResponseError, shared.delete_blob)
 
-    print("# delete")
+    verb("delete")
     c.upload_blob("gone", b"x")
     c.delete_blob("gone")
     fails(ResourceNotFoundError, c.delete_blob, "gone", code="BlobNotFound")

@@ -18,7 +18,9 @@ test="libcmocka-dev procps"
 # what python3-azure-storage uses; t/interop/install.sh unpacks the package
 interop="python3 python3-cryptography python3-isodate python3-requests
     python3-six python3-typing-extensions rclone libsecret-1-0
-    ca-certificates"
+    ca-certificates iproute2 python3-argcomplete python3-distutils python3-jwt
+    python3-msal python3-msal-extensions python3-msrest python3-msrestazure
+    python3-openssl python3-packaging"
 check="clang-format cppcheck binutils"
 bench="wrk"
 
