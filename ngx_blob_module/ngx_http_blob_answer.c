@@ -1,6 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
 #include "proto/reply.h"
+#include "proto/sas.h"
 #include "proto/snapshot.h"
 #include "proto/xml_out.h"
 
@@ -305,6 +306,11 @@ ngx_http_blob_fwd_holds(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
 static bool
 ngx_http_blob_fwd_edits(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
 {
+    /* it may quote the URL that the edge made for it */
+    if (ctx->copy_source.ptr != NULL && status >= NGX_HTTP_BAD_REQUEST) {
+        return true;
+    }
+
     if (status != NGX_HTTP_OK || ngx_http_blob_fwd(ctx)->tier) {
         return false;
     }
@@ -521,6 +527,10 @@ ngx_http_blob_fwd_edit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     u_char *p;
     size_t cap;
 
+    if (ctx->copy_source.ptr != NULL) {
+        return NGX_OK;
+    }
+
     endpoint = ngx_http_blob_endpoint(r, ctx);
     cap = xml.len + ctx->splice.len + 8 * endpoint.len + 64;
     p = ngx_palloc(r->pool, cap);
@@ -553,6 +563,10 @@ ngx_http_blob_fwd_release(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     if (fwd->edit && ngx_http_blob_fwd_edit(r, ctx) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (ctx->copy_source.ptr != NULL) {
+        proto_sas_hide(fwd->body, fwd->len);
     }
 
     if (ctx->op->id == PROTO_OP_GET_USER_DELEGATION_KEY

@@ -484,4 +484,27 @@ $r = $by_sas->blob('PUT', '/con/far4',
 is $r->{status}, 202, 'by SAS';
 ok $by_sas->blob('GET', '/con/far4')->{body} eq $big, 'bytes';
 
+# what the edge lets an origin read a source with comes back in no error
+my $echo = $t->origin(sub {
+    my ($m) = @_;
+    my $from = $m->{headers}{'x-ms-copy-source'} // '-';
+    return [404, { 'x-ms-error-code' => 'BlobNotFound' }] if $from eq '-';
+    $from =~ s/&/&amp;/g;
+    return [$m->{target} =~ /busy/ ? 500 : 400,
+        { 'x-ms-error-code' => 'InvalidHeaderValue',
+          'Content-Type' => 'application/xml' },
+        "<Error><HeaderValue>$from</HeaderValue></Error>"];
+});
+my $quoted = $t->nginx('quoted', origin => $echo, policy => <<'POLICY')->start;
+    blob_container thru { write through; }
+POLICY
+for my $to (qw(/con/x /thru/x /con/busy /thru/busy)) {
+    $r = $quoted->blob('PUT', $to,
+        { 'x-ms-copy-source' => $quoted->url . '/con/far' });
+    cmp_ok $r->{status}, '>=', 400, "$to: refused";
+    unlike $r->{body}, qr/sig=(?!X+[&<])/, 'without a signature';
+}
+like [map { $_->{headers}{'x-ms-copy-source'} // () } $echo->requests]->[0],
+    qr/sig=/, 'there was one';
+
 $t->done;

@@ -140,3 +140,43 @@ proto_sas_service(writer_t *w, const proto_sas_t *sas)
     sign(&m, VIEW_NULL);
     end(&m);
 }
+
+
+/* ---- out of sight --------------------------------------------------------
+ */
+
+static bool
+is_signature_byte(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+        || (c >= 'a' && c <= 'z') || c == '%' || c == '+' || c == '/'
+        || c == '=' || c == '-' || c == '_';
+}
+
+
+/* The length of `sig` and what stands between it and its value. */
+static size_t
+signature_name(view_t v)
+{
+    return view_eq_ci(view_sub(v, 0, 4), VIEW("sig="))     ? 4
+         : view_eq_ci(view_sub(v, 0, 6), VIEW("sig%3D"))   ? 6
+         : view_eq_ci(view_sub(v, 0, 8), VIEW("sig%253D")) ? 8
+                                                           : 0;
+}
+
+
+void
+proto_sas_hide(uint8_t *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        size_t name = signature_name(view_of(text + i, len - i));
+
+        if (name == 0) {
+            continue;
+        }
+
+        for (i += name; i < len && is_signature_byte(text[i]); i++) {
+            text[i] = 'X';
+        }
+    }
+}

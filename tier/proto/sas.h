@@ -33,4 +33,8 @@ typedef struct proto_sas_s {
 void proto_sas_account(writer_t *w, const proto_sas_t *sas);
 void proto_sas_service(writer_t *w, const proto_sas_t *sas);
 
+/* Every signature in a text that may quote URLs, percent-encoded or not, is
+ * written over. */
+void proto_sas_hide(uint8_t *text, size_t len);
+
 #endif
