@@ -16,7 +16,7 @@
  * at a time. Requests block.
  */
 #define ORIGIN_VERSION     "2021-12-02" /* the one x-ms-version spoken */
-#define ORIGIN_HEADERS_MAX 64
+#define ORIGIN_HEADERS_MAX 320          /* metadata: up to 256 */
 
 typedef struct origin_s origin_t;
 typedef struct origin_conn_s origin_conn_t;

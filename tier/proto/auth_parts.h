@@ -27,7 +27,7 @@ void sink_sum(sink_t *s, uint8_t ret[SHA256_LEN]);
 /* ---- Shared Key ----------------------------------------------------------
  */
 
-#define SIGNED_HEADERS_MAX 256
+#define SIGNED_HEADERS_MAX 320
 
 /* Forms of the same request that clients sign differently. */
 #define SIGN_ZERO    1u /* an empty body's length as "0" */

@@ -8,7 +8,7 @@
  * Between carry.c (what to do, what an answer means) and send.c (requests and
  * bodies): one commit under way.
  */
-#define CARRY_HEADERS_MAX 56
+#define CARRY_HEADERS_MAX 320 /* 256 of a request, and what is added */
 
 typedef struct carry_s {
     const sync_env_t *env;
@@ -22,6 +22,7 @@ typedef struct carry_s {
     origin_answer_t *answer;
     proto_header_t h[CARRY_HEADERS_MAX];
     unsigned nh;
+    bool crowded; /* there were more: it is not sent */
     uint8_t text_buf[24 * 1024];
     writer_t text; /* header values */
 } carry_t;

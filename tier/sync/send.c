@@ -84,6 +84,7 @@ void
 carry_headers_reset(carry_t *c)
 {
     c->nh = 0;
+    c->crowded = false;
     writer_init_fixed(&c->text, c->text_buf, sizeof(c->text_buf));
 }
 
@@ -91,9 +92,16 @@ carry_headers_reset(carry_t *c)
 void
 carry_header(carry_t *c, view_t name, view_t value)
 {
-    if (value.ptr != NULL && c->nh < CARRY_HEADERS_MAX) {
-        c->h[c->nh++] = (proto_header_t){ name, value };
+    if (value.ptr == NULL) {
+        return;
     }
+
+    if (c->nh == CARRY_HEADERS_MAX) {
+        c->crowded = true;
+        return;
+    }
+
+    c->h[c->nh++] = (proto_header_t){ name, value };
 }
 
 
@@ -216,7 +224,7 @@ carry_text_rewind(void *text)
 }
 
 
-/* Sends it to c->name; false when there is no memory (outcome set). */
+/* Sends it to c->name; false when it was not sent (outcome set). */
 bool
 carry_send(carry_t *c, origin_req_t *req)
 {
@@ -224,6 +232,13 @@ carry_send(carry_t *c, origin_req_t *req)
     req->blob = c->name;
     req->headers = c->h;
     req->nheaders = c->nh;
+
+    c->crowded |= !writer_ok(&c->text);
+
+    if (c->crowded) {
+        carry_outcome(c, SYNC_PARK, "more headers than a request can have");
+        return false;
+    }
 
     if (c->env->request(c->env->ctx, 0, req, c->answer) != TIER_OK) {
         carry_outcome(c, SYNC_LATER, "no memory");

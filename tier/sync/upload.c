@@ -12,10 +12,14 @@
 #define READ_TRIES 5u
 
 
-/* The local side failed: its outcome. */
+/* The local side failed: its outcome, unless carry_send set it. */
 static void
 unreadable(carry_t *c, tier_rc_t rc)
 {
+    if (c->crowded) {
+        return;
+    }
+
     if (rc == TIER_ECORRUPT) {
         carry_outcome(c, SYNC_PARK,
                       "the bytes kept here do not match the checksum taken "

@@ -45,7 +45,8 @@ typedef struct fake_s {
     int64_t date_s;   /* the origin's clock, where ours says 0 */
     unsigned refuse;  /* answer every request with this status */
     unsigned requests;
-    char path[64]; /* file with the bytes */
+    unsigned nheaders; /* of the last request */
+    char path[64];     /* file with the bytes */
     uint64_t crc64;
 } fake_t;
 
@@ -182,6 +183,8 @@ put(fake_t *f, const origin_req_t *req, held_t *h, origin_answer_t *a)
     uint8_t body[4096];
     size_t len = read_body(req, body, sizeof(body));
     view_t meta = find(req, "x-ms-meta-k");
+
+    f->nheaders = req->nheaders;
 
     if (len == SIZE_MAX) { /* given up before its end */
         answer(f, a, 400, "Aborted", NULL);
@@ -449,6 +452,42 @@ assert_ours(const held_t *h)
     assert_true(h->exists);
     assert_int_equal(h->len, sizeof(BODY) - 1);
     assert_memory_equal(h->body, BODY, sizeof(BODY) - 1);
+}
+
+
+/* As many as a client can send arrive; more are never left out in silence. */
+static void
+test_much_metadata(void **state)
+{
+    fake_t *f = fake_new();
+    store_entry_t e = entry(STORE_Q_PUT, STORE_BASE_ABSENT, NULL);
+    static uint8_t buf[16 * 1024];
+    char name[16];
+    writer_t w;
+
+    (void) state;
+    writer_init_fixed(&w, buf, sizeof(buf));
+
+    for (unsigned i = 0; i < 250; i++) {
+        snprintf(name, sizeof(name), "m%u", i);
+        props_pairs_put(&w, view_str(name), VIEW("v"));
+    }
+
+    e.props.metadata = writer_view(&w);
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_DONE);
+    assert_true(f->nheaders > 250);
+    assert_ours(&f->blob);
+
+    for (unsigned i = 250; i < 400; i++) {
+        snprintf(name, sizeof(name), "m%u", i);
+        props_pairs_put(&w, view_str(name), VIEW("v"));
+    }
+
+    e.props.metadata = writer_view(&w);
+    f->requests = 0;
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_PARK);
+    assert_int_equal(f->requests, 0);
+    fake_free(f);
 }
 
 
@@ -802,6 +841,7 @@ main(void)
         cmocka_unit_test(test_put_aside),
         cmocka_unit_test(test_set_aside),
         cmocka_unit_test(test_set_aside_conflicts),
+        cmocka_unit_test(test_much_metadata),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_backoff),
