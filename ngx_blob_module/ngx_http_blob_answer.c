@@ -109,9 +109,18 @@ ngx_http_blob_fwd_refresh_blob(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
     view_t etag = proto_answer_etag(ngx_http_blob_out_value(r, "ETag"));
     store_change_t *change;
+    store_kind_t kind = STORE_BLOB_FORGET;
     bool changed;
 
-    changed = ctx->op->id == PROTO_OP_DELETE_BLOB
+    /* Only the origin knows of snapshots, so it has to be asked when the blob
+     * is deleted: what is not resident is not deleted here. */
+    if (ctx->op->id == PROTO_OP_SNAPSHOT_BLOB && ctx->blob.resident
+        && fwd->status < NGX_HTTP_SPECIAL_RESPONSE)
+    {
+        kind = STORE_BLOB_EVICT;
+    }
+
+    changed = kind == STORE_BLOB_EVICT || ctx->op->id == PROTO_OP_DELETE_BLOB
            || ctx->op->id == PROTO_OP_ABORT_COPY_BLOB
            || ctx->op->id == PROTO_OP_SET_BLOB_TIER || fwd->status >= 500
            || (etag.len && ctx->op->id != PROTO_OP_SNAPSHOT_BLOB
@@ -121,7 +130,7 @@ ngx_http_blob_fwd_refresh_blob(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_fact);
     }
 
-    change = ngx_http_blob_fwd_change(ctx, STORE_BLOB_FORGET);
+    change = ngx_http_blob_fwd_change(ctx, kind);
     change->if_number = ctx->blob.number;
     return ngx_http_blob_fwd_commit(ctx, change, &ngx_http_blob_step_fwd_fact);
 }
