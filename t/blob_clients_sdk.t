@@ -31,7 +31,7 @@ sub names { $_[0]{body} =~ m{<Name>([^<]*)</Name>}g }
 sub flush {
     my ($n) = @_;
     return if !$n->{origin};
-    is $tier->run('flush', '--wait'), 0, 'carried to the lake'
+    is $tier->run('flush', '--timeout', 20), 0, 'carried to the lake'
         or diag $tier->{out};
 }
 
@@ -290,8 +290,7 @@ sub javascript {
     ok $r->{status} >= 400 && $r->{headers}{'x-ms-error-code'}, 'no frame';
     $c->step('404 BlobNotFound', 'HEAD', '/jsc/frame');
 
-    # an overload is 503, since 429 is not tried again; there is nothing to
-    # see of it here but the code's row.  Leases and snapshots:
+    # leases and snapshots, of a blob that is at the lake by now
     my $lease = '11111111-2222-4333-8444-555555555555';
     $r = $c->step(201, 'PUT', '/jsc/c?comp=lease', {
         'x-ms-lease-action' => 'acquire', 'x-ms-lease-duration' => 15,
@@ -299,9 +298,12 @@ sub javascript {
     $c->has($r, 'x-ms-lease-id' => $lease);
     $c->step(200, 'PUT', '/jsc/c?comp=lease', {
         'x-ms-lease-action' => 'release', 'x-ms-lease-id' => $lease });
+    $c->step(201, 'PUT', '/jsc/c', \%block, 'new, not carried');
     $c->has($c->step(201, 'PUT', '/jsc/c?comp=snapshot'),
         'x-ms-snapshot' => qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    my $etag = $c->step(200, 'HEAD', '/jsc/c')->{headers}{etag};
     $c->step('409 SnapshotsPresent', 'DELETE', '/jsc/c');
+    $c->has($c->step(200, 'GET', '/jsc/c'), ETag => $etag);
     $c->step(202, 'DELETE', '/jsc/c', { 'x-ms-delete-snapshots' => 'include' });
 
     # a batch: the account is taken for a container, parts have it in front
