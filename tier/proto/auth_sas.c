@@ -539,7 +539,7 @@ check_delegation(const proto_auth_in_t *in, const sas_t *sas,
 }
 
 
-/* All that was signed and the signature. */
+/* All that was signed and the signature; for a user the path, too. */
 static void
 name_sas(const proto_auth_in_t *in, const sas_t *sas, uint8_t ret[SHA256_LEN])
 {
@@ -547,6 +547,13 @@ name_sas(const proto_auth_in_t *in, const sas_t *sas, uint8_t ret[SHA256_LEN])
 
     sink_hash(&s, sas->field[SIG]);
     put_sas(in, sas, &s);
+
+    if (sas->field[SUOID].len != 0) {
+        sink_put(&s, VIEW("\n"));
+        sink_line(&s, in->uri->blob);
+        sink_put(&s, proto_uri_param(in->uri, PROTO_PARAM_PREFIX));
+    }
+
     sink_sum(&s, ret);
 }
 

@@ -627,6 +627,38 @@ sas_user_delegation_suoid(void **state)
 }
 
 
+/* A SAS of a container, for a user whose ACL differs by path: what was said of
+ * one blob says nothing of the next. Without a user it does. */
+static void
+sas_user_delegation_paths(void **state)
+{
+    static const char *const users[] = { "", "&suoid=user" };
+    static const char *const paths[] = { "/con/a", "/con/b" };
+    uint8_t caller[2][SHA256_LEN];
+
+    (void) state;
+
+    for (int u = 0; u < 2; u++) {
+        for (int i = 0; i < 2; i++) {
+            char target[512];
+
+            snprintf(target, sizeof(target), "%s%s%s%s", paths[i],
+                     "?sv=2023-11-03&sr=c&sp=r&se=2026-03-11", users[u],
+                     UD "2023-11-03&sig=" SIG_ENC_UD_SUOID);
+            request("GET", HOST, target, "");
+            b.in.facts = PROTO_NEED_UD_KEY;
+            b.in.has_origin = true;
+            REFUSED("OK");
+            assert_int_equal(b.out.need, PROTO_NEED_VERDICT);
+            memcpy(caller[i], b.out.caller, SHA256_LEN);
+        }
+
+        assert_int_equal(memcmp(caller[0], caller[1], SHA256_LEN) == 0,
+                         u == 0);
+    }
+}
+
+
 static void
 sas_made_here(void **state)
 {
@@ -789,6 +821,7 @@ main(void)
         cmocka_unit_test(sas_policy),
         cmocka_unit_test(sas_user_delegation),
         cmocka_unit_test(sas_user_delegation_suoid),
+        cmocka_unit_test(sas_user_delegation_paths),
         cmocka_unit_test(sas_made_here),
         cmocka_unit_test(anonymous),
         cmocka_unit_test(bearer),
