@@ -2,6 +2,7 @@
 
 #include "proto/append.h"
 #include "proto/native.h"
+#include "proto/tags.h"
 
 /*
  * Append blobs without an origin: Put Blob that makes one, Append Block,
@@ -71,6 +72,10 @@ ngx_http_blob_append_create(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     if (err == PROTO_OK) {
         err = proto_headers_blob_props(&ctx->headers, true, true, &wr->props,
                                        &ctx->fault);
+    }
+    if (err == PROTO_OK) {
+        err = proto_tags_props(&ctx->headers, &ctx->scratch, &wr->props,
+                               &ctx->fault);
     }
     if (err != PROTO_OK) {
         return ngx_http_blob_fail(r, ctx, err);

@@ -4,6 +4,7 @@
 #include "proto/native.h"
 #include "proto/reply.h"
 #include "proto/snapshot.h"
+#include "proto/tags.h"
 
 /*
  * Copy Blob, Copy Blob From URL, Put Blob From URL, Put Block From URL, and
@@ -257,6 +258,10 @@ ngx_http_blob_copy_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         err = proto_headers_blob_props(&ctx->headers, false, false, &cp->sent,
                                        &ctx->fault);
     }
+    if (err == PROTO_OK) {
+        err = proto_tags_props(&ctx->headers, &ctx->scratch, &cp->sent,
+                               &ctx->fault);
+    }
 
     return err;
 }
@@ -275,7 +280,10 @@ ngx_http_blob_copy(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return NGX_ERROR;
     }
     ctx->copy = cp;
-    cp->forward = forward;
+    /* tags of a target that the origin has are looked at there */
+    cp->forward = forward
+               || (ngx_http_blob_has_origin(ctx)
+                   && ctx->headers.cond.if_tags.ptr != NULL);
 
     err = ngx_http_blob_copy_parse(r, ctx);
     if (err != PROTO_OK) {
@@ -285,8 +293,12 @@ ngx_http_blob_copy(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     if (!cp->copy.local) {
         /* an origin might take the edge's signature for a right to read it:
          * without a copy_source forward refuses */
-        return forward ? ngx_http_blob_forward(r, ctx)
-                       : ngx_http_blob_copy_external(r, ctx);
+        if (cp->forward) {
+            return ngx_http_blob_forward(r, ctx);
+        }
+        return cp->copy.source_tags
+                 ? ngx_http_blob_fail(r, ctx, PROTO_ERR_NOT_IMPLEMENTED)
+                 : ngx_http_blob_copy_external(r, ctx);
     }
 
     account = ngx_http_blob_account_find(ctx->bmcf, cp->copy.uri.account);
@@ -404,6 +416,13 @@ ngx_http_blob_copy_here(ngx_http_blob_ctx_t *ctx)
 
     if (!ngx_http_blob_has_origin(ctx)) {
         return true;
+    }
+
+    /* of what the origin has, it alone knows the tags */
+    if (ctx->copy->copy.source_tags
+        && (b->state != STORE_DIRTY || !proto_tags_known(&b->props)))
+    {
+        return false;
     }
 
     return ngx_http_blob_copy_base(ctx) && b->resident

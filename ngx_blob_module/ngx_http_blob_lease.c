@@ -77,6 +77,7 @@ ngx_http_blob_lease_check_blob(void *data, const store_blob_t *now)
     state.etag = now->props.etag;
     state.origin_etag = now->origin_etag;
     state.last_modified_s = now->props.last_modified_s;
+    state.tags = now->props.tags;
     return ngx_http_blob_lease_check(data, &now->props.lease, &state);
 }
 

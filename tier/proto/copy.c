@@ -654,7 +654,9 @@ proto_copy_props(const proto_copy_t *copy, const proto_op_t *op,
 
     ret->metadata =
         sent->metadata.len != 0 || !keep ? sent->metadata : source->metadata;
-    ret->tags = copy->source_tags ? source->tags : sent->tags;
+    from = copy->source_tags ? source : sent;
+    ret->tags = from->tags;
+    ret->tag_count = from->tag_count;
 }
 
 

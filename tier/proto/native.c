@@ -57,7 +57,17 @@ check_container_cond(const proto_op_t *op, const proto_headers_t *headers)
 static bool
 takes_tags(proto_op_id_t id)
 {
-    return id == PROTO_OP_PUT_BLOB || id == PROTO_OP_PUT_BLOCK_LIST;
+    switch (id) {
+    case PROTO_OP_PUT_BLOB:
+    case PROTO_OP_PUT_BLOCK_LIST:
+    case PROTO_OP_PUT_APPEND_BLOB:
+    case PROTO_OP_PUT_BLOB_FROM_URL:
+    case PROTO_OP_COPY_BLOB:
+    case PROTO_OP_COPY_BLOB_FROM_URL:
+        return true;
+    default:
+        return false;
+    }
 }
 
 
@@ -77,6 +87,14 @@ takes_if_tags(proto_op_id_t id)
     case PROTO_OP_DELETE_BLOB:
     case PROTO_OP_PUT_BLOB:
     case PROTO_OP_PUT_BLOCK_LIST:
+    case PROTO_OP_PUT_APPEND_BLOB:
+    case PROTO_OP_APPEND_BLOCK:
+    case PROTO_OP_SEAL_APPEND_BLOB:
+    case PROTO_OP_PUT_BLOB_FROM_URL:
+    case PROTO_OP_COPY_BLOB:
+    case PROTO_OP_COPY_BLOB_FROM_URL:
+    case PROTO_OP_SNAPSHOT_BLOB:
+    case PROTO_OP_LEASE_BLOB:
         return true;
     default:
         return false;

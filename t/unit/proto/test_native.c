@@ -72,6 +72,10 @@ tags(void **state)
     headers.known[PROTO_HDR_X_MS_TAGS] = VIEW("a=b");
     assert_int_equal(check(PROTO_OP_PUT_BLOB), PROTO_OK);
     assert_int_equal(check(PROTO_OP_PUT_BLOCK_LIST), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_COPY_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_COPY_BLOB_FROM_URL), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_PUT_BLOB_FROM_URL), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_PUT_APPEND_BLOB), PROTO_OK);
     assert_int_equal(check(PROTO_OP_PUT_BLOCK), PROTO_ERR_UNSUPPORTED_HEADER);
     assert_view(fault.name, "x-ms-tags");
 
@@ -79,6 +83,12 @@ tags(void **state)
     headers.known[PROTO_HDR_X_MS_IF_TAGS] = VIEW("a='b'");
     assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_OK);
     assert_int_equal(check(PROTO_OP_PUT_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_COPY_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_APPEND_BLOCK), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_SNAPSHOT_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_LEASE_BLOB), PROTO_OK);
+    assert_int_equal(check(PROTO_OP_LEASE_CONTAINER),
+                     PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED);
 
     headers.known[PROTO_HDR_X_MS_IF_TAGS] = VIEW("a=b");
     assert_int_equal(check(PROTO_OP_GET_BLOB), PROTO_ERR_INVALID_HEADER_VALUE);

@@ -1,0 +1,121 @@
+# Tags that come with copies and append blobs, and conditions of tags in
+# operations that do not write a blob: standalone and at an edge.
+
+use strict;
+use warnings;
+
+use Test::More;
+use BlobTest;
+
+my $t = BlobTest->new;
+my $lake = $t->nginx('lake')->start;
+my $r;
+
+sub code { $_[0]{headers}{'x-ms-error-code'} || $_[0]{status} }
+
+sub tags {
+    my ($n, $path) = @_;
+    my $r = $n->blob('GET', "$path?comp=tags");
+    return code($r) if $r->{status} != 200;
+    my @tags;
+    push @tags, "$1=$2" while $r->{body}
+        =~ m{<Tag><Key>(.*?)</Key><Value>(.*?)</Value></Tag>}g;
+    return join ',', @tags;
+}
+
+# Copy Blob, Copy Blob From URL, Put Blob From URL
+my %ops = ('Copy Blob' => {},
+    'Copy Blob From URL' => { 'x-ms-requires-sync' => 'true' },
+    'Put Blob From URL' => { 'x-ms-blob-type' => 'BlockBlob' });
+
+sub copy {
+    my ($n, $op, $from, $to, %h) = @_;
+    return $n->blob('PUT', $to, { %{$ops{$op}}, %h,
+        'x-ms-copy-source' => $n->url . $from, 'x-ms-version' => '2021-08-06' });
+}
+
+$lake->blob('PUT', '/con?restype=container');
+$lake->blob('PUT', '/con/src', { 'x-ms-tags' => 's=1' }, 'bytes');
+
+# ---- copies --------------------------------------------------------------
+
+for my $op (sort keys %ops) {
+    (my $to = "/con/$op") =~ tr/ /-/;
+    like code(copy($lake, $op, '/con/src', $to)), qr/^20[12]$/, $op;
+    is tags($lake, $to), '', 'without tags';
+    like code(copy($lake, $op, '/con/src', $to, 'x-ms-tags' => 'a=1&b=')),
+        qr/^20[12]$/, "$op with tags";
+    is tags($lake, $to), 'a=1,b=', 'they are set';
+    is $lake->blob('HEAD', $to)->{headers}{'x-ms-tag-count'}, 2, 'counted';
+    like code(copy($lake, $op, '/con/src', $to, 'x-ms-if-tags' => "a='1'",
+        'x-ms-copy-source-tag-option' => 'COPY')), qr/^20[12]$/,
+        "$op with the source's";
+    is tags($lake, $to), 's=1', 'are those';
+    is code(copy($lake, $op, '/con/src', $to, 'x-ms-if-tags' => "a='1'")),
+        $op eq 'Copy Blob' ? 'TargetConditionNotMet' : 'ConditionNotMet',
+        'a condition of what the target had';
+    is code(copy($lake, $op, '/con/src', $to, 'x-ms-tags' => 'a=1',
+        'x-ms-copy-source-tag-option' => 'COPY')),
+        'BothUserTagsAndSourceTagsCopyPresentException', 'both';
+    is code(copy($lake, $op, '/con/src', $to, 'x-ms-tags' => 'a=*')),
+        'InvalidTag', 'bad ones';
+    is tags($lake, $to), 's=1', 'and nothing happened';
+}
+
+# ---- append blobs, snapshots, leases -------------------------------------
+
+is code($lake->blob('PUT', '/con/log', { 'x-ms-blob-type' => 'AppendBlob',
+    'x-ms-tags' => 'l=1' }, '')), 201, 'an append blob with tags';
+is tags($lake, '/con/log'), 'l=1', 'has them';
+is code($lake->blob('PUT', '/con/log', { 'x-ms-blob-type' => 'AppendBlob',
+    'x-ms-tags' => '=1' }, '')), 'EmptyTagName', 'bad ones';
+for ([ 'appendblock', {}, 'x', 201 ], [ 'snapshot', {}, '', 201 ],
+    [ 'lease', { 'x-ms-lease-action' => 'acquire',
+        'x-ms-lease-duration' => 15 }, '', 201 ],
+    [ 'lease', { 'x-ms-lease-action' => 'break',
+        'x-ms-lease-break-period' => 0 }, '', 202 ],
+    [ 'seal', {}, '', 200 ]) {
+    my ($comp, $h, $body, $want) = @$_;
+    is code($lake->blob('PUT', "/con/log?comp=$comp", { %$h,
+        'x-ms-if-tags' => "l='2'" }, $body)), 'ConditionNotMet',
+        "$comp: a condition";
+    is code($lake->blob('PUT', "/con/log?comp=$comp", { %$h,
+        'x-ms-if-tags' => "l='1'" }, $body)), $want, 'that is met';
+}
+is code($lake->blob('PUT', '/con?restype=container&comp=lease', {
+    'x-ms-lease-action' => 'break', 'x-ms-if-tags' => "l='1'" }, '')),
+    'ConditionHeadersNotSupported', 'containers have no tags';
+
+# ---- an edge -------------------------------------------------------------
+
+my $edge = $t->nginx('edge', origin => $lake)->start;
+my $daemon = $t->tier($edge);
+$edge->blob('PUT', '/con/new', { 'x-ms-tags' => 'n=1' }, 'new bytes');
+
+like code(copy($edge, 'Copy Blob', '/con/new', '/con/new1',
+    'x-ms-tags' => 'c=1')), qr/^202$/, 'copied at the edge';
+is tags($edge, '/con/new1'), 'c=1', 'with tags';
+is code(copy($edge, 'Copy Blob', '/con/new', '/con/new2',
+    'x-ms-copy-source-tag-option' => 'COPY')), 202, 'with those of the source';
+is tags($edge, '/con/new2'), 'n=1', 'that only the edge knows';
+is tags($lake, '/con/new1'), 'BlobNotFound', 'nothing of it is carried yet';
+$daemon->start;
+is $daemon->run('flush', '--timeout', 20), 0, 'flush';
+is tags($lake, "/con/$_->[0]"), $_->[1], "the origin has those of $_->[0]"
+    for [ 'new1', 'c=1' ], [ 'new2', 'n=1' ];
+
+# resident, but its tags are the origin's
+is $edge->blob('GET', '/con/new')->{body}, 'new bytes', 'clean at the edge';
+$lake->blob('PUT', '/con/new?comp=tags', {},
+    '<Tags><TagSet><Tag><Key>o</Key><Value>3</Value></Tag></TagSet></Tags>');
+is code(copy($edge, 'Copy Blob', '/con/new', '/con/new3',
+    'x-ms-copy-source-tag-option' => 'COPY')), 202, 'with those of now';
+is tags($edge, '/con/new3'), 'o=3', 'as the origin has them';
+is code(copy($edge, 'Copy Blob From URL', '/con/new', '/con/new1',
+    'x-ms-if-tags' => "c='2'")), 'ConditionNotMet',
+    'a condition of a target that the origin has';
+is code(copy($edge, 'Copy Blob From URL', '/con/new', '/con/new1',
+    'x-ms-if-tags' => "c='1'")), 202, 'that is met';
+is $edge->blob('GET', '/con/new1')->{body}, 'new bytes', 'is copied';
+
+$t->done;
