@@ -30,7 +30,13 @@ change_valid(const store_change_t *c)
     if (c->kind >= STORE_WB_DONE) {
         return c->if_number != 0;
     }
-    if (!label_ok(c->account) || !label_ok(c->container)) {
+    if (!label_ok(c->account)) {
+        return false;
+    }
+    if (c->kind == STORE_ACCOUNT_SET) {
+        return c->service.len <= STORE_SERVICE_MAX;
+    }
+    if (!label_ok(c->container)) {
         return false;
     }
     if (c->kind <= STORE_CONTAINER_DELETE) {
@@ -58,6 +64,8 @@ change_apply(tx_t *tx, store_change_t *c)
         change_fail(c, TIER_ENOSPC, 0);
     } else if (c->kind >= STORE_WB_DONE) {
         apply_wb(tx, c);
+    } else if (c->kind == STORE_ACCOUNT_SET) {
+        apply_account(tx, c);
     } else if (c->kind <= STORE_CONTAINER_DELETE) {
         apply_container(tx, c);
     } else {

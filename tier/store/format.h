@@ -110,6 +110,7 @@ enum { OP_PUT = 1, OP_DEL = 2, OP_DEL_PREFIX = 3, OP_BODY = 4 };
  *   ACCOUNT    account, or 00 for all               counters
  *   PURGE      incarnation                          account
  *   SNAPSHOT   set time                             blob record
+ *   SERVICE    account                              number, the caller's text
  *
  * `node` is the container's incarnation at the top. Names keep their order at
  * any length: those of up to 480 bytes are a key as they are; longer ones
@@ -132,6 +133,7 @@ typedef enum {
     T_ACCOUNT,
     T_PURGE,
     T_SNAPSHOT,
+    T_SERVICE,
     T_MAX
 } table_t;
 

@@ -441,6 +441,10 @@ void take_body(tx_t *tx, store_change_t *c, store_extent_t *ret);
 
 void apply_append(tx_t *tx, store_change_t *c);
 
+/* ---- accounts.c ------------------------------------------------------- */
+
+void apply_account(tx_t *tx, store_change_t *c);
+
 /* ---- snapshots.c ------------------------------------------------------ */
 
 #define SNAPSHOT_KEY_LEN 16

@@ -37,6 +37,7 @@
 #define STORE_LABEL_MAX       128  /* bytes of an account or container name */
 #define STORE_FENCE_MAX       64   /* bytes of a fence's owner */
 #define STORE_ETAG_MAX        128  /* bytes of an origin's ETag */
+#define STORE_SERVICE_MAX     (16 * 1024) /* bytes kept of an account */
 #define STORE_RECORD_MAX      (48 * 1024) /* room that any one record fits in */
 #define STORE_PATH_MAX        512
 
@@ -124,6 +125,13 @@ typedef struct store_blob_s {
     int64_t fence_expires_ms;
 } store_blob_t;
 
+/* What is kept of an account itself. */
+typedef struct store_account_s {
+    uint64_t number; /* of the commit that made it */
+    uint64_t seen;   /* wait for it before answering */
+    view_t service;  /* as it was given */
+} store_account_t;
+
 /* A client may see it. */
 static inline bool
 store_blob_visible(const store_blob_t *blob)
@@ -145,6 +153,11 @@ TIER_MUST_CHECK tier_rc_t store_container_get(store_reader_t *reader,
                                               view_t account, view_t container,
                                               writer_t *scratch,
                                               store_container_t *ret);
+
+/* TIER_NOT_FOUND: nothing was ever set; `seen` is. */
+TIER_MUST_CHECK tier_rc_t store_account_get(store_reader_t *reader,
+                                            view_t account, writer_t *scratch,
+                                            store_account_t *ret);
 
 /* TIER_OK also for TOMBSTONE: ask store_blob_visible. TIER_NOT_FOUND: no
  * version; `seen`, `uncommitted`, fence and `queued` are set, state is
@@ -272,20 +285,21 @@ void store_body_abort(store_body_t *body);
 /* ---- commits ---------------------------------------------------------- */
 
 typedef enum {
-    STORE_CONTAINER_CREATE = 1, /* container_props, mode */
-    STORE_CONTAINER_SET,        /* container_props or null (only checked_at) */
-    STORE_CONTAINER_LEASE,      /* lease; the version stays, ETag and all */
-    STORE_CONTAINER_DELETE,     /* mode; STORE_VOID_QUEUE */
-    STORE_BLOB_PUT,    /* props, body or copy_content or neither, mode */
-    STORE_BLOCK_PUT,   /* body (not empty), block_id */
-    STORE_BLOCK_LIST,  /* blocks, props, mode */
-    STORE_BLOB_SET,    /* props, STORE_SET_*, mode */
-    STORE_BLOB_LEASE,  /* lease; the version stays, ETag and all */
-    STORE_BLOB_DELETE, /* mode; STORE_BLIND */
-    STORE_FENCE_SET,   /* fence_owner, fence_expires_ms */
-    STORE_FENCE_CLEAR, /* fence_owner */
-    STORE_BLOB_FORGET, /* clean or alias: as if never heard of */
-    STORE_BLOB_EVICT,  /* clean -> alias, the bytes may go; if_number */
+    STORE_ACCOUNT_SET = 1,  /* service */
+    STORE_CONTAINER_CREATE, /* container_props, mode */
+    STORE_CONTAINER_SET,    /* container_props or null (only checked_at) */
+    STORE_CONTAINER_LEASE,  /* lease; the version stays, ETag and all */
+    STORE_CONTAINER_DELETE, /* mode; STORE_VOID_QUEUE */
+    STORE_BLOB_PUT,         /* props, body or copy_content or neither, mode */
+    STORE_BLOCK_PUT,        /* body (not empty), block_id */
+    STORE_BLOCK_LIST,       /* blocks, props, mode */
+    STORE_BLOB_SET,         /* props, STORE_SET_*, mode */
+    STORE_BLOB_LEASE,       /* lease; the version stays, ETag and all */
+    STORE_BLOB_DELETE,      /* mode; STORE_BLIND */
+    STORE_FENCE_SET,        /* fence_owner, fence_expires_ms */
+    STORE_FENCE_CLEAR,      /* fence_owner */
+    STORE_BLOB_FORGET,      /* clean or alias: as if never heard of */
+    STORE_BLOB_EVICT,       /* clean -> alias, the bytes may go; if_number */
 
     STORE_SNAPSHOT_CREATE, /* props' metadata with STORE_SET_META; OWNED */
     STORE_SNAPSHOT_DELETE, /* snapshot; `check` is asked about it */
@@ -368,6 +382,7 @@ typedef struct store_change_s {
      * creation_time_s 0: the current version's, or now. */
     const blob_props_t *props;
     const container_props_t *container_props;
+    view_t service;
 
     store_body_t *body;    /* finished; the commit takes it, come what may */
     uint64_t copy_content; /* share these bytes instead */
@@ -393,6 +408,7 @@ typedef struct store_change_s {
      * store calls. May set `lease`, of the change it belongs to. */
     int (*check)(void *ctx, const store_blob_t *current);
     int (*check_container)(void *ctx, const store_container_t *current);
+    int (*check_account)(void *ctx, const store_account_t *current);
     void *check_ctx;
 
     /* What becomes of the lease: required for *_LEASE; of other changes of a
