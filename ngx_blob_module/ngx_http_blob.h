@@ -48,7 +48,8 @@
  *     append.c    append blobs: Put Blob, Append Block, Append Blob Seal
  *     tags.c      Get and Set Blob Tags, Set Blob Tier
  *     find.c      Find Blobs by Tags
- *     container.c containers, account and service rows
+ *     container.c containers, account rows
+ *     service.c   service properties, CORS
  *     list.c      List Blobs, List Containers, block lists
  *     batch.c     Blob Batch: parts as subrequests
  *
@@ -466,6 +467,16 @@ ngx_int_t ngx_http_blob_part_body(ngx_http_request_t *sr,
  * has only while its version is ours. */
 bool ngx_http_blob_tags_elsewhere(const ngx_http_blob_ctx_t *ctx);
 
+/* ---- service.c -------------------------------------------------------- */
+
+/* A request without a version is read as one of the account's default
+ * version. */
+ngx_int_t ngx_http_blob_service_version(ngx_http_blob_ctx_t *ctx);
+/* What the account's CORS rules add to an answer, once all its other headers
+ * are there. ctx may be NULL. */
+ngx_int_t ngx_http_blob_cors_headers(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx);
+
 /* ---- handler.c -------------------------------------------------------- */
 
 ngx_http_blob_account_t *
@@ -548,8 +559,12 @@ ngx_int_t ngx_http_blob_list_containers(ngx_http_request_t *r,
 ngx_int_t ngx_http_blob_batch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_account_info(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx);
-ngx_int_t ngx_http_blob_service_properties(ngx_http_request_t *r,
-                                           ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_service_get(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_service_set(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx);
+ngx_int_t ngx_http_blob_preflight(ngx_http_request_t *r,
+                                  ngx_http_blob_ctx_t *ctx);
 
 /* ---- the origin side's entry points; each returns as a step does
  * -------------------- `next`: where to go on when the thing asked for is

@@ -6,13 +6,13 @@
 #include "proto/xml_out.h"
 
 /*
- * Containers, account and service. With an origin, what changes a container
+ * Containers and the account. With an origin, what changes a container
  * is forwarded; it is read from the record, which is renewed like a blob's;
  * and one is created here when the lake cannot be reached.
  */
 
-#define BLOB_ACL_MAX     (16 * 1024)
-#define BLOB_SERVICE_MAX (4 * 1024)
+#define BLOB_ACL_MAX       (16 * 1024)
+#define BLOB_ACL_EMPTY_MAX 256
 
 typedef struct {
     store_change_t change;
@@ -116,11 +116,11 @@ ngx_http_blob_container_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         body = props->acl;
 
         if (body.len == 0) {
-            buf = ngx_pnalloc(r->pool, BLOB_SERVICE_MAX);
+            buf = ngx_pnalloc(r->pool, BLOB_ACL_EMPTY_MAX);
             if (buf == NULL) {
                 return NGX_ERROR;
             }
-            writer_init_fixed(&w, buf, BLOB_SERVICE_MAX);
+            writer_init_fixed(&w, buf, BLOB_ACL_EMPTY_MAX);
             proto_xml_policies_put(&w, NULL, 0);
             body = writer_view(&w);
         }
@@ -135,23 +135,6 @@ ngx_http_blob_account_info(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     proto_reply_account_info(ngx_http_blob_emit, r);
     return ngx_http_blob_reply(r, ctx, NGX_HTTP_OK, VIEW_NULL, VIEW_NULL);
-}
-
-ngx_int_t
-ngx_http_blob_service_properties(ngx_http_request_t *r,
-                                 ngx_http_blob_ctx_t *ctx)
-{
-    u_char *buf = ngx_pnalloc(r->pool, BLOB_SERVICE_MAX);
-    writer_t w;
-
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    writer_init_fixed(&w, buf, BLOB_SERVICE_MAX);
-    proto_xml_service_properties(&w);
-    return ngx_http_blob_reply(r, ctx, NGX_HTTP_OK, VIEW("application/xml"),
-                               writer_view(&w));
 }
 
 /* ---- writes ----------------------------------------------------------- */

@@ -470,7 +470,7 @@ ngx_http_blob_copy_at_lake(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     if (!ngx_http_blob_has_origin(ctx)) {
         /* an origin is to read what only this edge has */
-        return ngx_http_blob_copy_fail(r, ctx, proto_op_refusal(ctx->op));
+        return ngx_http_blob_copy_fail(r, ctx, PROTO_ERR_NOT_IMPLEMENTED);
     }
 
     if (ngx_http_blob_ways(r) == NULL

@@ -82,6 +82,14 @@ ngx_http_blob_next_header(ngx_http_request_t *r)
         return ngx_http_blob_part_header(r, part);
     }
 
+    if (r == r->main
+        && ngx_http_blob_cors_headers(
+               r, ngx_http_get_module_ctx(r, ngx_http_blob_module))
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
 #if (NGX_HTTP_GZIP)
     r->gzip_tested = 1;
     r->gzip_ok = 0;

@@ -354,7 +354,7 @@ ngx_http_blob_forward(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     /* an origin reads with its own rights what it is told to copy */
     if (proto_copy_has_source(ctx->op) && ctx->copy_source.ptr == NULL) {
-        return ngx_http_blob_fail(r, ctx, proto_op_refusal(ctx->op));
+        return ngx_http_blob_fail(r, ctx, PROTO_ERR_NOT_IMPLEMENTED);
     }
 
     if (ctx->op->body != PROTO_BODY_NONE) {
@@ -613,6 +613,9 @@ ngx_http_blob_fwd_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     {
         return NGX_ERROR;
     }
+
+    /* nobody's: a browser's question has no credentials */
+    spec.caller = ctx->op->id == PROTO_OP_PREFLIGHT;
 
     if (proto_cred_is_origins(ctx->auth.cred)
         && ngx_http_blob_caller(r, ctx, &spec) != NGX_OK)

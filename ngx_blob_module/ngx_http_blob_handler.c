@@ -41,7 +41,9 @@ static const ngx_http_blob_step_pt ngx_http_blob_native[] = {
     [PROTO_OP_BLOB_ACCOUNT_INFO] = ngx_http_blob_account_info,
     [PROTO_OP_BATCH] = ngx_http_blob_batch,
     [PROTO_OP_CONTAINER_BATCH] = ngx_http_blob_batch,
-    [PROTO_OP_GET_SERVICE_PROPERTIES] = ngx_http_blob_service_properties,
+    [PROTO_OP_GET_SERVICE_PROPERTIES] = ngx_http_blob_service_get,
+    [PROTO_OP_SET_SERVICE_PROPERTIES] = ngx_http_blob_service_set,
+    [PROTO_OP_PREFLIGHT] = ngx_http_blob_preflight,
     [PROTO_OP_CREATE_CONTAINER] = ngx_http_blob_container_create,
     [PROTO_OP_GET_CONTAINER_PROPERTIES] = ngx_http_blob_container_get,
     [PROTO_OP_GET_CONTAINER_METADATA] = ngx_http_blob_container_get,
@@ -288,6 +290,10 @@ ngx_http_blob_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
     }
 
+    if (ngx_http_blob_service_version(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_blob_auth_input(r, ctx);
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate);
 }
@@ -377,7 +383,7 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         || (how == PROTO_NATIVE && ngx_http_blob_native[op->id] == NULL
             && !proto_copy_has_source(op)))
     {
-        return ngx_http_blob_fail(r, ctx, proto_op_refusal(op));
+        return ngx_http_blob_fail(r, ctx, PROTO_ERR_NOT_IMPLEMENTED);
     }
 
     if (how == PROTO_NATIVE && !proto_op_is_batch(op)) {

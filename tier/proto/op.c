@@ -52,11 +52,11 @@ static const proto_op_t rows[PROTO_OP_COUNT] = {
     ROW(GET_ACCOUNT_INFO, "Get Account Information", ACCOUNT, "GET", 1, "account", "properties", 0, ANY, 's', 1, NONE, 0, 0, NATIVE, NATIVE),
     ROW(GET_USER_DELEGATION_KEY, "Get User Delegation Key", ACCOUNT, "POST", 0, "service", "userdelegationkey", 0, NONE, 's', 0, XML, 64 * 1024, 0, FORWARD, REFUSE),
     ROW(GET_SERVICE_PROPERTIES, "Get Blob Service Properties", ACCOUNT, "GET", 0, "service", "properties", 0, R, 's', 0, NONE, 0, 0, FORWARD, NATIVE),
-    ROW(SET_SERVICE_PROPERTIES, "Set Blob Service Properties", ACCOUNT, "PUT", 0, "service", "properties", 0, W, 's', 0, XML, 64 * 1024, 1, FORWARD, REFUSE),
+    ROW(SET_SERVICE_PROPERTIES, "Set Blob Service Properties", ACCOUNT, "PUT", 0, "service", "properties", 0, W, 's', 0, XML, 64 * 1024, 1, FORWARD, NATIVE),
     ROW(GET_SERVICE_STATS, "Get Blob Service Stats", ACCOUNT, "GET", 0, "service", "stats", 0, R, 's', 0, NONE, 0, 0, FORWARD, REFUSE),
     ROW(BATCH, "Blob Batch", ACCOUNT, "POST", 0, NULL, "batch", 0, ANY, 's', 0, XML, 4 * MIB, 1, NATIVE, NATIVE),
     ROW(FIND_BLOBS_BY_TAGS, "Find Blobs by Tags", ACCOUNT, "GET", 0, NULL, "blobs", 0, F, 's', 0, NONE, 0, 0, FORWARD, NATIVE),
-    ROW(PREFLIGHT, "Preflight Blob Request", ACCOUNT, "OPTIONS", 0, NULL, NULL, 0, ANY, 's', 1, NONE, 0, 0, REFUSE, REFUSE),
+    ROW(PREFLIGHT, "Preflight Blob Request", ACCOUNT, "OPTIONS", 0, NULL, NULL, 0, ANY, 's', 1, NONE, 0, 0, FORWARD, NATIVE),
 
     ROW(CREATE_CONTAINER, "Create Container", CONTAINER, "PUT", 0, "container", NULL, 0, C | W, 'c', 0, NONE, 0, 1, NATIVE, NATIVE),
     ROW(GET_CONTAINER_PROPERTIES, "Get Container Properties", CONTAINER, "GET", 1, "container", NULL, 0, R, 'c', 0, NONE, 0, 0, NATIVE, NATIVE),
@@ -161,14 +161,6 @@ proto_op_fault_name(const proto_op_t *op, proto_fault_t *fault)
     {
         fault->name = view_str(op->name);
     }
-}
-
-
-proto_err_t
-proto_op_refusal(const proto_op_t *op)
-{
-    return op->id == PROTO_OP_PREFLIGHT ? PROTO_ERR_CORS_PREFLIGHT_FAILURE
-                                        : PROTO_ERR_NOT_IMPLEMENTED;
 }
 
 

@@ -148,8 +148,6 @@ proto_op_is_batch(const proto_op_t *op)
     return op->id == PROTO_OP_BATCH || op->id == PROTO_OP_CONTAINER_BATCH;
 }
 
-/* What a row that is refused (PROTO_REFUSE) is answered with. */
-proto_err_t proto_op_refusal(const proto_op_t *op);
 
 /* Refusals of an operation say which one it is. */
 void proto_op_fault_name(const proto_op_t *op, proto_fault_t *fault);

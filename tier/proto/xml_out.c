@@ -674,23 +674,3 @@ proto_xml_policies_put(writer_t *w, const proto_policy_t *policies, unsigned n)
 
     close_tag(w, "SignedIdentifiers");
 }
-
-
-#define OFF       "<Enabled>false</Enabled>"
-#define RETENTION "<RetentionPolicy>" OFF "</RetentionPolicy>"
-#define METRICS   "<Version>1.0</Version>" OFF RETENTION
-
-
-void
-proto_xml_service_properties(writer_t *w)
-{
-    writer_puts(w, DECLARATION
-                "<StorageServiceProperties><Logging><Version>1.0</Version>"
-                "<Read>false</Read><Write>false</Write>"
-                "<Delete>false</Delete>" RETENTION "</Logging>"
-                "<HourMetrics>" METRICS "</HourMetrics>"
-                "<MinuteMetrics>" METRICS "</MinuteMetrics><Cors />"
-                "<DeleteRetentionPolicy>" OFF "</DeleteRetentionPolicy>"
-                "<StaticWebsite>" OFF "</StaticWebsite>"
-                "</StorageServiceProperties>");
-}

@@ -77,8 +77,6 @@ void proto_xml_block_list_end(writer_t *w);
 /* Get Container ACL, and the form in which an ACL is stored. */
 void proto_xml_policies_put(writer_t *w, const proto_policy_t *policies,
                             unsigned n);
-/* Get Blob Service Properties of a server without any: everything off. */
-void proto_xml_service_properties(writer_t *w);
 
 /* Text content: markup escaped. */
 void proto_xml_text(writer_t *w, view_t v);

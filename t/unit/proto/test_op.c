@@ -358,10 +358,6 @@ limits(void **state)
     assert_true(proto_op_row(PROTO_OP_PUT_BLOCK_LIST)->body_limit
                 >= 50000ull
                        * (88 + sizeof("<Uncommitted></Uncommitted>\r\n")));
-    assert_int_equal(proto_op_refusal(proto_op_row(PROTO_OP_PREFLIGHT)),
-                     PROTO_ERR_CORS_PREFLIGHT_FAILURE);
-    assert_int_equal(proto_op_refusal(proto_op_row(PROTO_OP_COPY_BLOB)),
-                     PROTO_ERR_NOT_IMPLEMENTED);
 }
 
 

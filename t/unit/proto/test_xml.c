@@ -534,10 +534,6 @@ other_documents(void **state)
                            "</Name><Size>7</Size></Block></CommittedBlocks>"
                            "<UncommittedBlocks></UncommittedBlocks>"
                            "</BlockList>"));
-
-    writer_init_fixed(&out, out_buf, sizeof(out_buf));
-    proto_xml_service_properties(&out);
-    assert_non_null(strstr(written(), "<Cors />"));
 }
 
 
