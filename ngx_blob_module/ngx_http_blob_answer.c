@@ -229,7 +229,8 @@ ngx_http_blob_fwd_refresh_container(ngx_http_request_t *r,
         return ngx_http_blob_fwd_commit(ctx, change,
                                         &ngx_http_blob_step_fwd_refreshed);
 
-    default: /* metadata, ACL */
+    case PROTO_OP_SET_CONTAINER_METADATA:
+    case PROTO_OP_SET_CONTAINER_ACL:
         if (!known) {
             break;
         }
@@ -239,6 +240,15 @@ ngx_http_blob_fwd_refresh_container(ngx_http_request_t *r,
         }
         return ngx_http_blob_fwd_commit(ctx, change,
                                         &ngx_http_blob_step_fwd_refreshed);
+
+    default: /* a lease and its like: the origin is asked again */
+        if (known && ctx->op->write
+            && ngx_http_blob_fact_unknown(ctx,
+                                          &ngx_http_blob_step_fwd_refreshed)
+                   == BLOB_WAIT)
+        {
+            return BLOB_WAIT;
+        }
     }
 
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_refreshed);
@@ -302,11 +312,7 @@ ngx_http_blob_fwd_holds(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
     case PROTO_LEVEL_BLOB:
         return done || status >= 500; /* then it may have been done */
     case PROTO_LEVEL_CONTAINER:
-        return done
-            && (ctx->op->id == PROTO_OP_CREATE_CONTAINER
-                || ctx->op->id == PROTO_OP_DELETE_CONTAINER
-                || ctx->op->id == PROTO_OP_SET_CONTAINER_METADATA
-                || ctx->op->id == PROTO_OP_SET_CONTAINER_ACL);
+        return done;
     default:
         return false;
     }

@@ -277,6 +277,7 @@ ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx, view_t blob)
     u_char *buf;
 
     way->has_fact = false;
+    way->doubt_ms = 0;
 
     if (way->fact_scratch.buf == NULL) {
         buf = ngx_palloc(ctx->r->pool, STORE_RECORD_MAX);
@@ -293,6 +294,7 @@ ngx_http_blob_fact_find(ngx_http_blob_ctx_t *ctx, view_t blob)
     {
         /* without an ETag: "unknown as of then" */
         way->has_fact = !way->fact.exists || way->fact.origin_etag.len != 0;
+        way->doubt_ms = way->has_fact ? 0 : way->fact.checked_at_ms;
     }
 }
 

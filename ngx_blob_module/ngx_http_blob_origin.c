@@ -489,7 +489,9 @@ ngx_http_blob_record_trusted(ngx_http_blob_ctx_t *ctx)
     ngx_http_blob_way_t *way = ctx->origin;
     view_t named = proto_answer_etag(ctx->headers.cond.if_match);
 
-    if (ngx_http_blob_is_fresh(ctx, ctx->blob.checked_at_ms)) {
+    if (ngx_http_blob_is_fresh(ctx, ctx->blob.checked_at_ms)
+        && way->doubt_ms < ctx->blob.checked_at_ms)
+    {
         return true;
     }
 

@@ -122,6 +122,7 @@ typedef struct {
     store_fact_t fact;
     writer_t fact_scratch;
     bool has_fact;
+    int64_t doubt_ms; /* since then what was known before is old; 0 */
     tier_rc_t task_rc;
     store_change_t change;
     container_props_t container_props;

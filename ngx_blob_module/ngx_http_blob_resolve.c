@@ -192,13 +192,18 @@ ngx_http_blob_container_fresh(ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_way_t *way = ctx->origin;
 
-    if (ctx->container.state != STORE_CLEAN
-        || ngx_http_blob_is_fresh(ctx, ctx->container.checked_at_ms))
-    {
+    if (ctx->container.state != STORE_CLEAN) {
         return true;
     }
 
     ngx_http_blob_fact_find(ctx, VIEW(""));
+
+    if (ngx_http_blob_is_fresh(ctx, ctx->container.checked_at_ms)
+        && way->doubt_ms < ctx->container.checked_at_ms)
+    {
+        return true;
+    }
+
     return ngx_http_blob_fact_fresh(ctx) && way->fact.exists
         && view_eq(way->fact.origin_etag, ctx->container.origin_etag);
 }
@@ -316,7 +321,11 @@ ngx_http_blob_renew_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
     }
 
-    if (!view_eq(way->container_props.etag, ctx->container.origin_etag)) {
+    /* a lease comes and goes without a new ETag */
+    if (!view_eq(way->container_props.etag, ctx->container.origin_etag)
+        || way->container_props.lease.state
+               != ctx->container.props.lease.state)
+    {
         return ngx_http_blob_ask(r, ctx, BLOB_ASK_ACL,
                                  &ngx_http_blob_step_renew_acl);
     }

@@ -63,6 +63,24 @@ $lake->blob('PUT', '/con?restype=container&comp=acl');
 sleep 1.3;
 isnt $anon->()->{status}, 200, 'and private again';
 
+# a lease is the lake's; it leaves no new ETag, and is shown at once
+my %lease = ('x-ms-lease-action' => 'acquire', 'x-ms-lease-duration' => 60);
+for (['/con?restype=container', '&comp=lease'], ['/con/b', '?comp=lease']) {
+    my ($what, $comp) = @$_;
+    my $before = $edge->blob('HEAD', $what)->{headers};
+    $r = $edge->blob('PUT', $what . $comp, \%lease);
+    is $r->{status}, 201, "$what: a lease is acquired";
+    my $h = $edge->blob('HEAD', $what)->{headers};
+    is $h->{'x-ms-lease-state'}, 'leased', 'and shown';
+    is $h->{$_}, $before->{$_}, "$_ is as it was"
+        for 'etag', 'x-ms-meta-a', 'x-ms-blob-public-access';
+    $r = $edge->blob('PUT', $what . $comp, { 'x-ms-lease-action' => 'release',
+        'x-ms-lease-id' => $r->{headers}{'x-ms-lease-id'} });
+    is $r->{status}, 200, 'released';
+    is $edge->blob('HEAD', $what)->{headers}{'x-ms-lease-state'},
+        'available', 'and no more shown';
+}
+
 # gone at the lake
 is $tier->run('flush', '--wait'), 0, 'nothing is queued';
 is $lake->blob('DELETE', '/con?restype=container')->{status}, 202,

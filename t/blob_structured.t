@@ -174,6 +174,11 @@ for my $case (
 is code($n->blob('GET', '/con/bad')), '404 BlobNotFound', 'nothing is left';
 is code($n->blob('GET', '/con/bad?comp=blocklist')), '404 BlobNotFound',
     'no block either';
+# an empty blob may have no segment at all
+$r = $n->blob('PUT', '/con/none', sent(pack('CQ<S<S<Q<', 1, 21, 1, 0, 0), 0));
+is $r->{status}, 201, 'no segments' or diag $r->{body};
+is $n->blob('HEAD', '/con/none')->{headers}{'content-length'}, 0, 'is empty';
+
 is code($n->blob('PUT', '/con/bad', { 'x-ms-structured-body' => 'XSM/2.0',
     'x-ms-structured-content-length' => 5 }, 'hello')),
     '400 InvalidHeaderValue', 'another version';

@@ -371,6 +371,7 @@ proto_answer_refresh(blob_props_t *props, const blob_props_t *heard)
     props->tier = heard->tier;
     props->tier_change_time_s = heard->tier_change_time_s;
     props->archive_status = heard->archive_status;
+    props->lease = heard->lease;
 
     if (proto_tags_count(props) != heard->tag_count) {
         props->tags = VIEW_NULL;

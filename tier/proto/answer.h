@@ -20,9 +20,9 @@ bool proto_answer_blob(const proto_header_t *hdrs, unsigned n,
  * it, without metadata; a header that is malformed counts as absent. */
 void proto_answer_source(const proto_header_t *hdrs, unsigned n,
                          blob_props_t *ret);
-/* What may change at an origin without a new ETag, tier and tags, from a later
- * answer into what is known of the same version. Tags that are no longer as
- * many are no longer known. */
+/* What may change at an origin without a new ETag, tier, tags and lease, from
+ * a later answer into what is known of the same version. Tags that are no
+ * longer as many are no longer known. */
 void proto_answer_refresh(blob_props_t *props, const blob_props_t *heard);
 /* Get Container Properties; `acl` is left alone. */
 bool proto_answer_container(const proto_header_t *hdrs, unsigned n,

@@ -291,8 +291,10 @@ upload_blocks(carry_t *c, sync_pieces_t *pieces)
 bool
 carry_upload(carry_t *c)
 {
+    /* Put Blob gives a blob an MD5, also one that has none here */
     bool list = c->e->kind == STORE_Q_BLOCK_LIST || c->staged != 0
-             || c->e->props.content_length > SYNC_PUT_BLOB_MAX;
+             || c->e->props.content_length > SYNC_PUT_BLOB_MAX
+             || (!c->e->props.has_md5 && c->e->content != 0);
     sync_pieces_t pieces = { 0 };
     tier_rc_t rc;
 

@@ -399,6 +399,7 @@ entry(store_queue_kind_t kind, store_base_t base, const char *base_etag)
         .content = 1,
         .committed_at_ms = 1767225600000 + 5000, /* after the origin's */
         .props = { .content_length = sizeof(BODY) - 1,
+                   .has_md5 = true,
                    .content_type = VIEW("application/octet-stream") },
         .base = base,
         .base_etag = base_etag == NULL ? VIEW_NULL : view_str(base_etag),
@@ -452,6 +453,23 @@ assert_ours(const held_t *h)
     assert_true(h->exists);
     assert_int_equal(h->len, sizeof(BODY) - 1);
     assert_memory_equal(h->body, BODY, sizeof(BODY) - 1);
+}
+
+
+/* Put Blob would give it an MD5 that it does not have here. */
+static void
+test_without_md5(void **state)
+{
+    fake_t *f = fake_new();
+    store_entry_t e = entry(STORE_Q_PUT, STORE_BASE_ABSENT, NULL);
+
+    (void) state;
+    e.props.has_md5 = false;
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_DONE);
+    assert_int_equal(f->requests, 2);
+    assert_ours(&f->blob);
+    assert_int_equal(f->blob.nblocks, 1);
+    fake_free(f);
 }
 
 
@@ -841,6 +859,7 @@ main(void)
         cmocka_unit_test(test_put_aside),
         cmocka_unit_test(test_set_aside),
         cmocka_unit_test(test_set_aside_conflicts),
+        cmocka_unit_test(test_without_md5),
         cmocka_unit_test(test_much_metadata),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_failures),
