@@ -16,8 +16,10 @@ from azure.core import MatchConditions
 from azure.core.exceptions import (HttpResponseError, ResourceExistsError,
                                    ResourceModifiedError,
                                    ResourceNotFoundError)
-from azure.storage.blob import (BlobBlock, BlobClient, BlobServiceClient,
-                                ContentSettings, generate_blob_sas)
+from azure.storage.blob import (AccessPolicy, BlobBlock, BlobClient,
+                                BlobServiceClient, ContainerSasPermissions,
+                                ContentSettings, StandardBlobTier,
+                                generate_blob_sas)
 
 endpoint, con, work = sys.argv[1:4]
 account = os.environ.get("ACCOUNT", "devstoreaccount1")
@@ -52,6 +54,120 @@ def fails(kind, call, *args, code=None, **kw):
             assert e.error_code == code, f"{e.error_code}, not {code}"
         return
     raise AssertionError(f"expected {kind.__name__} {code}")
+
+
+def leases(c):
+    verb("leases")
+    b = c.get_blob_client("leased")
+    b.upload_blob(b"one")
+    lease = b.acquire_lease(15)
+    fails(ResourceExistsError, b.acquire_lease, 15, code="LeaseAlreadyPresent")
+    p = b.get_blob_properties()
+    assert (p.lease.state, p.lease.status, p.lease.duration) == \
+        ("leased", "locked", "fixed")
+    fails(HttpResponseError, b.set_blob_metadata, {"a": "b"},
+          code="LeaseIdMissing")
+    fails(HttpResponseError, b.delete_blob, code="LeaseIdMissing")
+    lease.change("11111111-2222-3333-4444-555555555555")
+    lease.renew()
+    b.upload_blob(b"two", overwrite=True, lease=lease)
+    lease.release()
+    lease = b.acquire_lease(-1)
+    assert lease.break_lease(0) == 0
+    assert b.get_blob_properties().lease.state == "broken"
+    fails(HttpResponseError, lease.renew,
+          code="LeaseIsBrokenAndCannotBeRenewed")
+    keep("leased", b"two")
+
+
+def snapshots(c):
+    verb("snapshots")
+    b = c.get_blob_client("snap/shot")
+    b.upload_blob(b"old")
+    shot = b.create_snapshot(metadata={"of": "shot"})["snapshot"]
+    s = c.get_blob_client("snap/shot", snapshot=shot)
+    assert s.download_blob().readall() == b"old"
+    assert s.get_blob_properties().metadata == {"of": "shot"}
+    found = list(c.list_blobs("snap/", include="snapshots"))
+    assert [x.snapshot for x in found] == [shot, None]
+    fails(ResourceExistsError, b.delete_blob, code="SnapshotsPresent")
+    b.delete_blob(delete_snapshots="only")
+    fails(ResourceNotFoundError, s.download_blob, code="BlobNotFound")
+    b.create_snapshot()
+    b.delete_blob(delete_snapshots="include")
+    assert not list(c.list_blobs("snap/", include="snapshots"))
+
+
+def append_blobs(c):
+    verb("append blobs")
+    b = c.get_blob_client("log")
+    b.create_append_blob()
+    r = b.append_block(b"one")
+    assert r["blob_append_offset"] == "0"
+    assert b.append_block(b"two", appendpos_condition=3)[
+        "blob_committed_block_count"] == 2
+    fails(HttpResponseError, b.append_block, b"x", appendpos_condition=3,
+          code="AppendPositionConditionNotMet")
+    fails(HttpResponseError, b.append_block, b"x", maxsize_condition=6,
+          code="MaxBlobSizeConditionNotMet")
+    assert b.download_blob().readall() == b"onetwo"
+    keep("log", b"onetwo")
+
+
+def tags_and_tiers(c):
+    verb("tags, tiers")
+    b = c.get_blob_client("tagged")
+    b.upload_blob(b"t", tags={"k": "py"}, standard_blob_tier=StandardBlobTier.COOL)
+    assert b.get_blob_tags() == {"k": "py"}
+    assert b.get_blob_properties().blob_tier == "Cool"
+    b.set_blob_tags({"k": "py2"})
+    fails(ResourceModifiedError, b.set_blob_metadata, {"a": "b"},
+          if_tags_match_condition="k = 'py'", code="ConditionNotMet")
+    assert [x.name for x in c.find_blobs_by_tags("k = 'py2'")] == ["tagged"]
+    b.set_standard_blob_tier("Archive")
+    fails(HttpResponseError, b.download_blob, code="BlobArchived")
+    b.set_standard_blob_tier("Hot")
+    keep("tagged", b"t")
+
+
+def copies(c):
+    verb("copies")
+    src = c.get_blob_client("sub/big")
+    want = src.download_blob().readall()
+    b = c.get_blob_client("copied")
+    r = b.start_copy_from_url(src.url)
+    assert r["copy_status"] in ("success", "pending")
+    while b.get_blob_properties().copy.status == "pending":
+        pass
+    assert b.download_blob().readall() == want
+    fails(ResourceExistsError, b.abort_copy, r["copy_id"],
+          code="NoPendingCopyOperation")
+    keep("copied", want)
+
+
+def batches(c):
+    verb("batch")
+    c.upload_blob("batch", b"x")
+    r = list(c.delete_blobs("batch", "none", raise_on_any_failure=False))
+    assert [x.status_code for x in r] == [202, 404], r
+
+
+def policies(c):
+    verb("stored access policies")
+    until = datetime.utcnow() + timedelta(hours=1)
+    c.set_container_access_policy({"readers": AccessPolicy(
+        ContainerSasPermissions(read=True), expiry=until)})
+    got = c.get_container_access_policy()["signed_identifiers"]
+    assert [x.id for x in got] == ["readers"]
+    sas = generate_blob_sas(account, con, "empty", account_key=key,
+                            policy_id="readers")
+    b = BlobClient(endpoint, con, "empty", credential=sas)
+    assert b.download_blob().readall() == b""
+    fails(HttpResponseError, b.delete_blob,
+          code="AuthorizationPermissionMismatch")
+    c.set_container_access_policy({})
+    fails(HttpResponseError, b.download_blob, code="AuthenticationFailed")
+    assert c.get_account_information()["sku_name"]
 
 
 def main():
@@ -155,6 +271,9 @@ def main():
     other.upload_blob("x", b"x")
     other.delete_container()
     fails(ResourceNotFoundError, other.download_blob, "x")
+    for more in (leases, snapshots, append_blobs, tags_and_tiers, copies,
+                 batches, policies):
+        more(c)
     print("# sdk.py: done")
 
 
