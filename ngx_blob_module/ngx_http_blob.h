@@ -612,6 +612,11 @@ ngx_int_t ngx_http_blob_verdict(ngx_http_request_t *r,
                                 const ngx_http_blob_step_t *next);
 /* The user delegation key that ctx->auth names, null if it is not known. */
 view_t ngx_http_blob_verdict_key(ngx_http_blob_ctx_t *ctx);
+/* Before a native write to a blob of an account with an origin: answers
+ * what the lake's version forbids (a lease, its type), else goes on. */
+ngx_int_t ngx_http_blob_lake_allows(ngx_http_request_t *r,
+                                    ngx_http_blob_ctx_t *ctx,
+                                    const ngx_http_blob_step_t *next);
 /* The merged listing through @blob_tier, the whole answer. */
 ngx_int_t ngx_http_blob_list_origin(ngx_http_request_t *r,
                                     ngx_http_blob_ctx_t *ctx);

@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_blob_gate_fact(ngx_http_request_t *r,
                                          ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_dispatch(ngx_http_request_t *r,
                                         ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_start_native(ngx_http_request_t *r,
+                                            ngx_http_blob_ctx_t *ctx);
 
 static const ngx_http_blob_step_t ngx_http_blob_step_parse = {
     "parse", "parsing blob request", ngx_http_blob_parse
@@ -28,6 +30,9 @@ static const ngx_http_blob_step_t ngx_http_blob_step_gate = {
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_gate_fact = {
     "gate_fact", "authorising blob request", ngx_http_blob_gate_fact
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_native = {
+    "native", "starting blob operation", ngx_http_blob_start_native
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_dispatch = {
     "dispatch", "starting blob operation", ngx_http_blob_dispatch
@@ -417,5 +422,16 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     ctx->snapshot = proto_snapshot_of(&ctx->uri);
-    return ngx_http_blob_native[op->id](r, ctx);
+
+    if (origin && op->write && op->level == PROTO_LEVEL_BLOB) {
+        return ngx_http_blob_lake_allows(r, ctx, &ngx_http_blob_step_native);
+    }
+
+    return ngx_http_blob_start_native(r, ctx);
+}
+
+static ngx_int_t
+ngx_http_blob_start_native(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    return ngx_http_blob_native[ctx->op->id](r, ctx);
 }

@@ -1,5 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
+#include "proto/native.h"
+
 #include "proto/structured.h"
 
 /*
@@ -26,6 +28,8 @@ static ngx_int_t ngx_http_blob_read_learnt(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_read_forgotten(ngx_http_request_t *r,
                                               ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_lake_said(ngx_http_request_t *r,
+                                         ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_write_asked(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_write_learnt(ngx_http_request_t *r,
@@ -43,6 +47,9 @@ static const ngx_http_blob_step_t ngx_http_blob_step_read_learnt = {
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_read_forgotten = {
     "read_forgotten", "reading blob", ngx_http_blob_read_forgotten
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_lake_allows = {
+    "lake_allows", "checking what the origin has", ngx_http_blob_lake_said
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_write_asked = {
     "write_asked", "reading what the origin says of a blob",
@@ -643,6 +650,51 @@ ngx_http_blob_fact_for_write(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
     return ngx_http_blob_ask(r, ctx, BLOB_ASK_BLOB,
                              &ngx_http_blob_step_write_asked);
+}
+
+/* The write names no lease, else it were forwarded. The origin is asked only
+ * where its last word forbids the write, or where something was forwarded
+ * since. */
+ngx_int_t
+ngx_http_blob_lake_allows(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                          const ngx_http_blob_step_t *next)
+{
+    ngx_http_blob_way_t *way = ngx_http_blob_way(ctx);
+
+    if (way == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_blob_fact_find(ctx, ctx->uri.blob);
+
+    if (way->doubt_ms == 0
+        && (!way->has_fact || !way->fact.exists
+            || proto_lake_check(ctx->op, &way->fact.props) == PROTO_OK))
+    {
+        return ngx_http_blob_goto(ctx, next);
+    }
+
+    way->write_next = next;
+    return ngx_http_blob_fact_for_write(r, ctx,
+                                        &ngx_http_blob_step_lake_allows);
+}
+
+static ngx_int_t
+ngx_http_blob_lake_said(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_way_t *way = ctx->origin;
+    proto_err_t err = PROTO_OK;
+
+    if (ctx->blob_found == BLOB_LOOKUP_FOUND) {
+        err = proto_lake_check(ctx->op, &ctx->blob.props);
+    }
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail_durable(r, ctx, err);
+    }
+
+    ctx->blob_found = BLOB_LOOKUP_NONE;
+    ngx_memzero(&ctx->blob, sizeof(ctx->blob));
+    return ngx_http_blob_goto(ctx, way->write_next);
 }
 
 static ngx_int_t

@@ -127,6 +127,7 @@ typedef struct {
     store_change_t change;
     container_props_t container_props;
     const ngx_http_blob_step_t *after;
+    const ngx_http_blob_step_t *write_next; /* lake_allows's */
 
     /* reads */
     blob_props_t props; /* as the client sees them */

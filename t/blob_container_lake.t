@@ -81,6 +81,28 @@ for (['/con?restype=container', '&comp=lease'], ['/con/b', '?comp=lease']) {
         'available', 'and no more shown';
 }
 
+# a write without its id meets it here, whoever took it
+my $id = $lake->blob('PUT', '/con/b?comp=lease', \%lease)
+    ->{headers}{'x-ms-lease-id'};
+sleep 1.1;
+is $edge->blob('HEAD', '/con/b')->{headers}{'x-ms-lease-state'}, 'leased',
+    'leased at the lake';
+for (['PUT', '/con/b', {}, 'other'], ['PUT', '/con/b?comp=block&blockid=QQ==',
+    {}, 'other'], ['DELETE', '/con/b'],
+    ['PUT', '/con/b?comp=metadata', { 'x-ms-meta-a' => 1 }])
+{
+    is code($edge->blob(@$_)), 'LeaseIdMissing', "$_->[0] $_->[1]";
+}
+is $edge->blob('GET', '/con/b')->{body}, 'body', 'nothing was changed';
+is $edge->blob('PUT', '/con/b?comp=lease', { 'x-ms-lease-action' => 'release',
+    'x-ms-lease-id' => $id })->{status}, 200, 'released';
+is $edge->blob('PUT', '/con/b', {}, 'other')->{status}, 201, 'now it is taken';
+
+is $edge->blob('PUT', '/con/log', { 'x-ms-blob-type' => 'AppendBlob' })
+    ->{status}, 201, 'an append blob';
+is code($edge->blob('PUT', '/con/log?comp=block&blockid=QQ==', {}, 'x')),
+    'InvalidBlobType', 'takes no blocks';
+
 # gone at the lake
 is $tier->run('flush', '--wait'), 0, 'nothing is queued';
 is $lake->blob('DELETE', '/con?restype=container')->{status}, 202,

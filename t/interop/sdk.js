@@ -33,9 +33,11 @@ function verb(name) {
     fs.appendFileSync(path.join(work, "verbs"), `${name}\n`);
 }
 
-// Azurite 3.37 answers the first two with 501 and has never heard of the third.
+// Azurite 3.37 answers the first two with 501, has never heard of the third,
+// lists a blob anywhere among its snapshots, and says CopyIdMismatch instead.
 const LACKS = { azurite: ["Put Blob From URL", "Put Block From URL",
-    "structured body"] };
+    "structured body", "snapshots in order",
+    "NoPendingCopyOperation"] };
 LACKS.baseline = LACKS.azurite;
 const has = (what) => !(LACKS[process.env.SETUP] || []).includes(what);
 
@@ -184,6 +186,9 @@ async function snapshots(c) {
         404, "BlobNotFound");
     const listed = await all(c.listBlobsFlat({ prefix: "snap/",
         includeSnapshots: true, includeMetadata: true }));
+    if (!has("snapshots in order"))
+        listed.sort((x, y) => (x.snapshot || "~") < (y.snapshot || "~")
+            ? -1 : 1);
     assert.deepEqual(listed.map((x) => x.snapshot || ""), [one, two, ""]);
     assert.deepEqual(listed.map((x) => x.metadata?.of), ["blob", "two",
         undefined]);
@@ -374,7 +379,7 @@ async function copies(c) {
     assert.equal(new URL(p.copySource).pathname, new URL(src.url).pathname);
     assert.deepEqual(await a.downloadToBuffer(), data);
     await fails(a.abortCopyFromURL(done.copyId), 409,
-        "NoPendingCopyOperation");
+        has("NoPendingCopyOperation") ? "NoPendingCopyOperation" : null);
     keep("copy/async", data, props);
     await fails(a.beginCopyFromURL(c.getBlobClient("nothing").url), 404);
     await fails(a.beginCopyFromURL(src.url, { conditions:

@@ -89,7 +89,7 @@ def snapshots(c):
     assert s.download_blob().readall() == b"old"
     assert s.get_blob_properties().metadata == {"of": "shot"}
     found = list(c.list_blobs("snap/", include="snapshots"))
-    assert [x.snapshot for x in found] == [shot, None]
+    assert {x.snapshot for x in found} == {shot, None}
     fails(ResourceExistsError, b.delete_blob, code="SnapshotsPresent")
     b.delete_blob(delete_snapshots="only")
     fails(ResourceNotFoundError, s.download_blob, code="BlobNotFound")
@@ -141,7 +141,9 @@ def copies(c):
         pass
     assert b.download_blob().readall() == want
     fails(ResourceExistsError, b.abort_copy, r["copy_id"],
-          code="NoPendingCopyOperation")
+          # Azurite says CopyIdMismatch
+          code=None if os.environ.get("SETUP") in ("azurite", "baseline")
+          else "NoPendingCopyOperation")
     keep("copied", want)
 
 

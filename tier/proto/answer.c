@@ -92,6 +92,13 @@ take_blocks(view_t v, blob_props_t *props)
 }
 
 static bool
+take_sealed(view_t v, blob_props_t *props)
+{
+    props->sealed = view_eq_ci(v, VIEW("true"));
+    return true;
+}
+
+static bool
 take_content_type(view_t v, blob_props_t *props)
 {
     props->content_type = v;
@@ -221,6 +228,7 @@ static const struct {
     { "x-ms-access-tier-change-time", take_tier_change },
     { "x-ms-creation-time", take_created },
     { "x-ms-blob-committed-block-count", take_blocks },
+    { "x-ms-blob-sealed", take_sealed },
     { "x-ms-copy-id", take_copy_id },
     { "x-ms-copy-status", take_copy_status },
     { "x-ms-copy-source", take_copy_source },

@@ -1,5 +1,7 @@
 #include "proto/native.h"
 
+#include "proto/lease.h"
+
 #include "proto/snapshot.h"
 #include "proto/structured.h"
 #include "proto/tags.h"
@@ -241,4 +243,20 @@ proto_put_blob_check(const proto_headers_t *headers, proto_fault_t *fault)
     }
 
     return PROTO_OK;
+}
+
+
+proto_err_t
+proto_lake_check(const proto_op_t *op, const blob_props_t *lake)
+{
+    bool blocks = op->id == PROTO_OP_PUT_BLOCK
+               || op->id == PROTO_OP_PUT_BLOCK_FROM_URL
+               || op->id == PROTO_OP_PUT_BLOCK_LIST;
+
+    if (proto_lease_locked(lake->lease.state)) {
+        return PROTO_ERR_LEASE_ID_MISSING;
+    }
+
+    return blocks && lake->type != BLOB_BLOCK ? PROTO_ERR_INVALID_BLOB_TYPE
+                                              : PROTO_OK;
 }

@@ -16,6 +16,10 @@ proto_err_t proto_native_check(const proto_op_t *op, const proto_uri_t *uri,
                                const proto_headers_t *headers,
                                proto_fault_t *fault);
 
+/* What the version that an origin has of a blob forbids a native write that
+ * names no lease: LeaseIdMissing, InvalidBlobType. */
+proto_err_t proto_lake_check(const proto_op_t *op, const blob_props_t *lake);
+
 /* The length that a body is said to have, without a frame, against the row's
  * limit: MissingContentLengthHeader, RequestBodyTooLarge, and what is wrong
  * with a structured message's headers. *ret_length untouched on failure. */

@@ -242,10 +242,40 @@ container_conditions(void **state)
 }
 
 
+static void
+lake(void **state)
+{
+    blob_props_t props = { .type = BLOB_BLOCK };
+
+    (void) state;
+    assert_int_equal(proto_lake_check(proto_op_row(PROTO_OP_PUT_BLOB), &props),
+                     PROTO_OK);
+    assert_int_equal(
+        proto_lake_check(proto_op_row(PROTO_OP_PUT_BLOCK), &props), PROTO_OK);
+
+    props.type = BLOB_APPEND;
+    assert_int_equal(proto_lake_check(proto_op_row(PROTO_OP_PUT_BLOB), &props),
+                     PROTO_OK);
+    assert_int_equal(
+        proto_lake_check(proto_op_row(PROTO_OP_PUT_BLOCK_LIST), &props),
+        PROTO_ERR_INVALID_BLOB_TYPE);
+
+    props.lease.state = LEASE_BREAKING;
+    assert_int_equal(
+        proto_lake_check(proto_op_row(PROTO_OP_DELETE_BLOB), &props),
+        PROTO_ERR_LEASE_ID_MISSING);
+    props.lease.state = LEASE_BROKEN;
+    assert_int_equal(
+        proto_lake_check(proto_op_row(PROTO_OP_DELETE_BLOB), &props),
+        PROTO_OK);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lake),
         cmocka_unit_test_setup(plain, fresh),
         cmocka_unit_test_setup(beyond, fresh),
         cmocka_unit_test_setup(tags, fresh),
