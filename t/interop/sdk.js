@@ -34,10 +34,13 @@ function verb(name) {
 }
 
 // Azurite 3.37 answers the first two with 501, has never heard of the third,
-// lists a blob anywhere among its snapshots, and says CopyIdMismatch instead.
+// lists a blob anywhere among its snapshots, says CopyIdMismatch instead, and
+// takes no empty tag and finds nothing by one in a container,
+// and answers wrong service properties with 500.
 const LACKS = { azurite: ["Put Blob From URL", "Put Block From URL",
     "structured body", "snapshots in order",
-    "NoPendingCopyOperation"] };
+    "NoPendingCopyOperation", "empty tag values",
+    "find by tags", "service properties"] };
 LACKS.baseline = LACKS.azurite;
 const has = (what) => !(LACKS[process.env.SETUP] || []).includes(what);
 
@@ -258,9 +261,10 @@ async function tags(c) {
         year: "2024" });
     const { etag, tagCount } = await b.getProperties();
     assert.equal(tagCount, 2);
-    await b.setTags({ kind: "it js", year: "2025", "a/b": "" });
-    assert.deepEqual((await b.getTags()).tags, { kind: "it js", year: "2025",
-        "a/b": "" });
+    const third = { kind: "it js", year: "2025",
+        "a/b": has("empty tag values") ? "" : "c" };
+    await b.setTags(third);
+    assert.deepEqual((await b.getTags()).tags, third);
     assert.equal((await b.getProperties()).etag, etag);
     const when = (tagConditions) => ({ conditions: { tagConditions } });
     await fails(b.download(0, 1, when("year = '2024'")), 412,
@@ -768,10 +772,12 @@ async function main() {
     await checksums(c);
     await structured(c);
     await tags(c);
-    await findByTags(service, c);
+    if (has("find by tags"))
+        await findByTags(service, c);
     await tiers(c);
     await batch(service, c);
-    await serviceProperties(service, c);
+    if (has("service properties"))
+        await serviceProperties(service, c);
     console.log("# sdk.js: done");
 }
 
