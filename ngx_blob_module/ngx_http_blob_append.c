@@ -1,6 +1,5 @@
 #include "ngx_http_blob_write.h"
 
-#include "proto/append.h"
 #include "proto/native.h"
 #include "proto/tags.h"
 
@@ -9,11 +8,6 @@
  * Append Blob Seal. Each append is a commit of its own, in the order in which
  * the store takes them.
  */
-
-typedef struct {
-    ngx_http_blob_wr_t *wr;
-    proto_append_t append;
-} ngx_http_blob_ap_t;
 
 static ngx_int_t ngx_http_blob_append_made(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
@@ -110,8 +104,7 @@ ngx_http_blob_append_made(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
 /* ---- Append Block ----------------------------------------------------- */
 
-/* store_change_t.check: what any write asks, then what an append does. */
-static int
+int
 ngx_http_blob_append_check(void *data, const store_blob_t *now)
 {
     ngx_http_blob_ap_t *ap = data;

@@ -251,6 +251,9 @@ ngx_http_blob_copy_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
             proto_uri_param(&ctx->uri, PROTO_PARAM_BLOCKID), cp->block_id,
             &cp->block, &ctx->fault);
     }
+    if (err == PROTO_OK && ctx->op->id == PROTO_OP_APPEND_BLOCK_FROM_URL) {
+        err = proto_append_parse(&ctx->headers, &cp->ap.append, &ctx->fault);
+    }
     if (err == PROTO_OK) {
         err = proto_cond_check_form(&ctx->headers.cond, true);
     }
@@ -589,16 +592,25 @@ static ngx_int_t
 ngx_http_blob_copy_target(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     bool block = ctx->op->id == PROTO_OP_PUT_BLOCK_FROM_URL;
+    bool append = ctx->op->id == PROTO_OP_APPEND_BLOCK_FROM_URL;
+    ngx_http_blob_ap_t *ap = &ctx->copy->ap;
     ngx_http_blob_wr_t *wr;
     tier_rc_t rc;
 
-    wr =
-        ngx_http_blob_write_new(ctx, block ? STORE_BLOCK_PUT : STORE_BLOB_PUT);
+    wr = ngx_http_blob_write_new(ctx, block    ? STORE_BLOCK_PUT
+                                      : append ? STORE_APPEND
+                                               : STORE_BLOB_PUT);
     if (wr == NULL) {
         return NGX_ERROR;
     }
 
     wr->change.incarnation = ctx->container.incarnation;
+
+    if (append) {
+        ap->wr = wr;
+        wr->change.check = ngx_http_blob_append_check;
+        wr->change.check_ctx = ap;
+    }
 
     if (block) {
         /* no conditions; lease and type count */
@@ -653,6 +665,7 @@ ngx_http_blob_copy_keeps(const ngx_http_blob_ctx_t *ctx)
 {
     return ctx->copy->len != 0
         && (ctx->op->id == PROTO_OP_PUT_BLOCK_FROM_URL
+            || ctx->op->id == PROTO_OP_APPEND_BLOCK_FROM_URL
             || ctx->copy->source.account != ctx->account);
 }
 
@@ -793,6 +806,8 @@ ngx_http_blob_copy_commit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         change->props = &wr->props;
     }
 
+    cp->ap.append.length = cp->len;
+
     if (cp->external) {
         change->body = ngx_http_blob_fetch_take(cp->fetch);
     } else if (ngx_http_blob_copy_keeps(ctx)) {
@@ -857,7 +872,7 @@ ngx_http_blob_copy_committed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                                     ngx_http_blob_change_error(change)));
     }
 
-    if (change->kind == STORE_BLOB_PUT) {
+    if (change->kind != STORE_BLOCK_PUT) {
         opts.etag = ngx_http_blob_etag_text(r, change->etag);
         opts.last_modified_s = change->last_modified_s;
     }
@@ -872,6 +887,11 @@ ngx_http_blob_copy_committed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     proto_reply_write_headers(&opts, ngx_http_blob_emit, r);
+    if (change->kind == STORE_APPEND) {
+        proto_reply_append_headers(change->append_offset,
+                                   change->committed_blocks,
+                                   ngx_http_blob_emit, r);
+    }
     if (marked) {
         proto_reply_copy_headers(view_of(cp->id, sizeof(cp->id)), COPY_SUCCESS,
                                  ngx_http_blob_emit, r);

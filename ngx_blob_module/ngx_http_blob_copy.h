@@ -40,7 +40,8 @@ struct ngx_http_blob_copy_s {
     proto_copy_gate_t gate;
     blob_props_t sent; /* what the request's headers set */
     uint8_t block_id[PROTO_BLOCK_ID_MAX];
-    view_t block;       /* Put Block From URL */
+    view_t block;          /* Put Block From URL */
+    ngx_http_blob_ap_t ap; /* Append Block From URL */
     unsigned forward:1; /* the origin does it: write through, and the like */
 
     ngx_http_blob_side_t source; /* the destination while swapped */

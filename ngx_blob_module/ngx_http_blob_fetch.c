@@ -490,10 +490,11 @@ ngx_http_blob_fetch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
     f->copy = ask->copy;
     f->next = next;
     f->store = ctx->bmcf->store;
-    f->flags =
-        ctx->op->id != PROTO_OP_PUT_BLOCK_FROM_URL || ask->copy->check.has_md5
-            ? STORE_BODY_MD5
-            : 0;
+    f->flags = (ctx->op->id != PROTO_OP_PUT_BLOCK_FROM_URL
+                && ctx->op->id != PROTO_OP_APPEND_BLOCK_FROM_URL)
+                    || ask->copy->check.has_md5
+                 ? STORE_BODY_MD5
+                 : 0;
     ctx->fetch = f;
     *ret = f;
 

@@ -413,8 +413,8 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         }
     }
 
-    if (proto_copy_has_source(op)) {
-        return ngx_http_blob_copy(r, ctx, how == PROTO_FORWARD);
+    if (how == PROTO_FORWARD && proto_copy_has_source(op)) {
+        return ngx_http_blob_copy(r, ctx, true);
     }
 
     if (how == PROTO_FORWARD) {
@@ -433,5 +433,7 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 static ngx_int_t
 ngx_http_blob_start_native(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    return ngx_http_blob_native[ctx->op->id](r, ctx);
+    return proto_copy_has_source(ctx->op)
+             ? ngx_http_blob_copy(r, ctx, false)
+             : ngx_http_blob_native[ctx->op->id](r, ctx);
 }

@@ -3,6 +3,8 @@
 
 #include "ngx_http_blob.h"
 
+#include "proto/append.h"
+
 /*
  * What the files of native writes share: a change under way and the guard
  * that decides, under the index's lock, whether it may happen. All of it is
@@ -27,6 +29,16 @@ typedef struct {
     uint8_t block_id[PROTO_BLOCK_ID_MAX];
     proto_err_t err;
 } ngx_http_blob_wr_t;
+
+/* A write that appends. */
+typedef struct {
+    ngx_http_blob_wr_t *wr;
+    proto_append_t append;
+} ngx_http_blob_ap_t;
+
+/* store_change_t.check of an ngx_http_blob_ap_t: what any write asks, then
+ * what an append does. */
+int ngx_http_blob_append_check(void *data, const store_blob_t *now);
 
 /* store_change_t.check, check_ctx is the guard. Decides on the lease, too:
  * sets change->lease. */

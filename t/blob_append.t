@@ -218,4 +218,41 @@ is $n->blob('PUT', '/ccc/log', {}, 'block')->{status}, 201,
 is $n->blob('HEAD', '/ccc/log')->{headers}{'x-ms-blob-type'}, 'BlockBlob',
     'is one';
 
+# ---- from a URL ----------------------------------------------------------
+
+my $part = join '', map { chr 97 + $_ % 23 } 1 .. 40_000;
+$n->blob('PUT', '/ccc/source', {}, $part);
+create('fromurl');
+sub from {
+    my ($name, %h) = @_;
+    return $n->blob('PUT', "/ccc/$name?comp=appendblock",
+        { 'x-ms-copy-source' => $n->url . '/ccc/source', %h });
+}
+$r = from('fromurl');
+is_code $r, 201, '-', 'appended from a URL';
+is $r->{headers}{'x-ms-blob-append-offset'}, 0, 'at the beginning';
+is $r->{headers}{'x-ms-blob-committed-block-count'}, 1, 'as one block';
+ok $r->{headers}{etag} && $r->{headers}{'last-modified'}, 'with validators';
+$r = from('fromurl', 'x-ms-source-range' => 'bytes=10-19',
+    'x-ms-blob-condition-appendpos' => 40_000,
+    'x-ms-source-content-md5' => md5_base64(substr $part, 10, 10) . '==');
+is_code $r, 201, '-', 'a range of it';
+is $r->{headers}{'x-ms-blob-append-offset'}, 40_000, 'behind';
+is $n->blob('GET', '/ccc/fromurl')->{body}, $part . substr($part, 10, 10),
+    'both are there';
+is_code from('fromurl', 'x-ms-blob-condition-appendpos' => 1), 412,
+    'AppendPositionConditionNotMet', 'another position';
+is_code from('fromurl', 'x-ms-blob-condition-maxsize' => 41_000), 412,
+    'MaxBlobSizeConditionNotMet', 'too much of it';
+is_code from('fromurl', 'If-Match' => '"0x1"'), 412, 'ConditionNotMet',
+    'another version';
+is_code from('source'), 409, 'InvalidBlobType', 'to a block blob';
+is_code from('nothing'), 404, 'BlobNotFound', 'to none';
+is_code from('fromurl', 'x-ms-copy-source' => $n->url . '/ccc/none'), 404,
+    'CannotVerifyCopySource', 'from none';
+is_code from('fromurl', 'x-ms-source-range' => 'bytes=90000-'), 416,
+    'InvalidRange', 'from behind its end';
+is $n->blob('HEAD', '/ccc/fromurl')->{headers}{'content-length'}, 40_010,
+    'nothing was added';
+
 $t->done;

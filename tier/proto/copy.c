@@ -517,6 +517,8 @@ row_limit(const proto_op_t *op)
         return PROTO_COPY_BLOB_MAX;
     case PROTO_OP_PUT_BLOCK_FROM_URL:
         return PROTO_COPY_BLOCK_MAX;
+    case PROTO_OP_APPEND_BLOCK_FROM_URL:
+        return PROTO_COPY_APPEND_MAX;
     default:
         return 0;
     }
@@ -542,7 +544,10 @@ proto_copy_part(const proto_copy_t *copy, const proto_op_t *op, uint64_t size,
         return PROTO_ERR_REQUEST_BODY_TOO_LARGE;
     }
 
-    if (len == 0 && op->id == PROTO_OP_PUT_BLOCK_FROM_URL) {
+    if (len == 0
+        && (op->id == PROTO_OP_PUT_BLOCK_FROM_URL
+            || op->id == PROTO_OP_APPEND_BLOCK_FROM_URL))
+    {
         return PROTO_ERR_INVALID_INPUT; /* no block is empty */
     }
 

@@ -26,6 +26,7 @@
 #define PROTO_COPY_SYNC_MAX   (256ull * 1024 * 1024)  /* Copy Blob From URL */
 #define PROTO_COPY_BLOB_MAX   (5000ull * 1024 * 1024) /* Put Blob From URL */
 #define PROTO_COPY_BLOCK_MAX  (4000ull * 1024 * 1024)
+#define PROTO_COPY_APPEND_MAX (100ull * 1024 * 1024)
 #define PROTO_COPY_ID_LEN     36
 
 /* An absolute http(s) URL taken apart, nothing decoded. */

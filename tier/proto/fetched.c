@@ -174,7 +174,8 @@ static bool
 type_fits(const proto_op_t *op, const blob_props_t *props)
 {
     return props->type == BLOB_BLOCK || op->id == PROTO_OP_PUT_BLOB_FROM_URL
-        || op->id == PROTO_OP_PUT_BLOCK_FROM_URL;
+        || op->id == PROTO_OP_PUT_BLOCK_FROM_URL
+        || op->id == PROTO_OP_APPEND_BLOCK_FROM_URL;
 }
 
 

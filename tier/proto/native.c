@@ -91,6 +91,7 @@ takes_if_tags(proto_op_id_t id)
     case PROTO_OP_PUT_BLOCK_LIST:
     case PROTO_OP_PUT_APPEND_BLOB:
     case PROTO_OP_APPEND_BLOCK:
+    case PROTO_OP_APPEND_BLOCK_FROM_URL:
     case PROTO_OP_SEAL_APPEND_BLOB:
     case PROTO_OP_PUT_BLOB_FROM_URL:
     case PROTO_OP_COPY_BLOB:

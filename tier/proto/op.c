@@ -105,7 +105,7 @@ static const proto_op_t rows[PROTO_OP_COUNT] = {
     ROW(PUT_APPEND_BLOB, "Put Blob (append blob)", BLOB, "PUT", 0, NULL, NULL, HINT_APPEND, C | W, 'o', 1, NONE, 0, 1, FORWARD, NATIVE),
     ROW(PUT_PAGE_BLOB, "Put Blob (page blob)", BLOB, "PUT", 0, NULL, NULL, HINT_PAGE, C | W, 'o', 1, NONE, 0, 1, FORWARD, REFUSE),
     ROW(APPEND_BLOCK, "Append Block", BLOB, "PUT", 0, NULL, "appendblock", 0, A | W, 'o', 1, STREAM, 100 * MIB, 1, FORWARD, NATIVE),
-    ROW(APPEND_BLOCK_FROM_URL, "Append Block From URL", BLOB, "PUT", 0, NULL, "appendblock", HINT_SOURCE, A | W, 'o', 1, NONE, 0, 1, FORWARD, REFUSE),
+    ROW(APPEND_BLOCK_FROM_URL, "Append Block From URL", BLOB, "PUT", 0, NULL, "appendblock", HINT_SOURCE, A | W, 'o', 1, NONE, 0, 1, FORWARD, NATIVE),
     ROW(SEAL_APPEND_BLOB, "Append Blob Seal", BLOB, "PUT", 0, NULL, "seal", 0, W, 'o', 1, NONE, 0, 1, FORWARD, NATIVE),
     ROW(PUT_PAGE, "Put Page", BLOB, "PUT", 0, NULL, "page", 0, W, 'o', 1, STREAM, 4 * MIB, 1, FORWARD, REFUSE),
     ROW(PUT_PAGE_FROM_URL, "Put Page From URL", BLOB, "PUT", 0, NULL, "page", HINT_SOURCE, W, 'o', 1, NONE, 0, 1, FORWARD, REFUSE),
