@@ -240,8 +240,9 @@ sub reload {
     my %old = map { $_ => 1 } $self->workers;
     $self->signal('HUP');
     return $self->{t}->wait_for(20, sub {
-        my @now = grep { !$old{$_} } $self->workers;
-        @now >= ($self->{workers} // 2) });
+        my @all = $self->workers;
+        # the old ones take connections until they are told
+        !grep({ $old{$_} } @all) && @all >= ($self->{workers} // 2) });
 }
 
 # kill -9 of the master and of all its children, cache manager included.
