@@ -267,7 +267,7 @@ is_code raw($through, 'DELETE', '/con/thr', { Authorization => 'Bearer '
 
 # ---- tokens want TLS; a store alone has nobody to ask ----
 my $safe = $t->nginx('safe', origin => $o)->start;
-my $token = jwt('owner', time + 900);
+my $token = jwt('owner-unasked', time + 900);
 my $auth = { Authorization => "Bearer $token" };
 is_code raw($safe, 'GET', '/con/b', $auth), 403, 'AuthenticationFailed',
     'over http';

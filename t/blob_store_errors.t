@@ -247,6 +247,7 @@ SKIP: {
     # to the last byte, by somebody else
     my $fill = sub { system("head -c 500m /dev/zero >$dir/fill 2>/dev/null") };
     $fill->();
+    select undef, undef, undef, 1.2; # free space is looked at twice a second
     busy $n->blob('PUT', '/ccc/over', {}, 'o' x $_), "nothing left: $_ bytes"
         for 10, 10_000, 500_000, 70_000_000;
     busy $n->blob('PUT', '/ccc/over?comp=block&blockid=MDAw', {}, 'b'),
