@@ -9,11 +9,19 @@ set -eu
 cd "$(dirname "$0")"
 build=${BLOB_BUILD:-$(cd ../.. && pwd)/build}
 
-# download PACKAGE...: to the working directory
-download()
+fetch()
 {
     apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 \
         download "$@"
+}
+
+# download PACKAGE...: to the working directory
+download()
+{
+    fetch "$@" 2>/dev/null || {
+        [ "$(id -u)" -ne 0 ] || apt-get update -qq
+        fetch "$@"
+    }
 }
 
 python_sdk()
@@ -23,11 +31,7 @@ python_sdk()
     mkdir -p "$build/python.new" "$debs"
     (
         cd "$debs"
-        set -- python3-azure python3-azure-storage
-        download "$@" 2>/dev/null || {
-            [ "$(id -u)" -ne 0 ] || apt-get update -qq
-            download "$@"
-        }
+        download python3-azure python3-azure-storage
     )
     lib=usr/lib/python3/dist-packages/azure
     for deb in "$debs"/*.deb; do

@@ -125,7 +125,7 @@ sub drive {
         'rclone', $setup eq 'host' ? 'azcli' : ()))
     {
         local $ENV{SETUP} = $setup;
-        my $work = "$t->{dir}/work/$setup-$client";
+        my $work = "$t->{dir}/clients/$setup-$client";
         my $con = "it-$client";
         make_path($work);
         local $ENV{BIG} = $ENV{BIG} // ($setup eq 'edge' ? 300 : 20);
