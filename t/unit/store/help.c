@@ -61,6 +61,22 @@ t_teardown(void)
     nftw(t_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+int
+t_case_setup(void **state)
+{
+    (void) state;
+    t_setup();
+    return 0;
+}
+
+int
+t_case_teardown(void **state)
+{
+    (void) state;
+    t_teardown();
+    return 0;
+}
+
 store_t *
 t_open(void)
 {

@@ -23,8 +23,12 @@
 extern char t_dir[256];
 extern store_opts_t t_opts;
 
-void t_setup(void);             /* makes t_dir */
-void t_teardown(void);          /* removes it */
+void t_setup(void);    /* makes t_dir */
+void t_teardown(void); /* removes it */
+/* The same around a test of cmocka's. */
+int t_case_setup(void **state);
+int t_case_teardown(void **state);
+#define T(f) cmocka_unit_test_setup_teardown(f, t_case_setup, t_case_teardown)
 int t_quiet_errors(bool quiet); /* counted instead of printed */
 
 store_t *t_open(void);

@@ -161,30 +161,14 @@ test_recover(void **state)
     }
 }
 
-static int
-setup(void **state)
-{
-    (void) state;
-    t_setup();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void) state;
-    t_teardown();
-    return 0;
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_set, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_check, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recover, setup, teardown),
+        T(test_set),
+        T(test_check),
+        T(test_bounds),
+        T(test_recover),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

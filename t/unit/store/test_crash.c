@@ -480,14 +480,15 @@ teardown(void **state)
     return 0;
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define SLOTS(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_points_owned),  T(test_points_dirty), T(test_survivor),
-        T(test_appended_only), T(test_any_moment),
+        SLOTS(test_points_owned), SLOTS(test_points_dirty),
+        SLOTS(test_survivor),     SLOTS(test_appended_only),
+        SLOTS(test_any_moment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,31 +287,12 @@ test_recover(void **state)
     store_close(store);
 }
 
-static int
-setup(void **state)
-{
-    (void) state;
-    t_setup();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void) state;
-    t_teardown();
-    return 0;
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_blob, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_container, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_ours, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recover, setup, teardown),
+        T(test_blob),     T(test_kept),    T(test_container),
+        T(test_not_ours), T(test_recover),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

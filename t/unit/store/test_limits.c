@@ -100,30 +100,12 @@ test_no_descriptor_is_no_failed_sync(void **state)
     store_close(store);
 }
 
-static int
-setup(void **state)
-{
-    (void) state;
-    t_setup();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void) state;
-    t_teardown();
-    return 0;
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_rotation_ended_by_other_limit,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_descriptor_is_no_failed_sync,
-                                        setup, teardown),
+        T(test_rotation_ended_by_other_limit),
+        T(test_no_descriptor_is_no_failed_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,24 +270,6 @@ test_two_processes(void **state)
     store_close(store);
 }
 
-static int
-setup(void **state)
-{
-    (void) state;
-    t_setup();
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void) state;
-    t_teardown();
-    return 0;
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int
 main(void)
 {
