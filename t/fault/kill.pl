@@ -189,8 +189,21 @@ sub read_back {
     return \%got;
 }
 
+# What a flush that did not end waits for.
+sub why_not {
+    diag $tier->{out};
+    $tier->run($_) || diag "$_:\n", join "\n",
+        grep { defined } (split /\n/, $tier->{out})[0 .. 30]
+        for qw(status queue);
+    for my $s ($tier, $lake_tier, $edge, $lake) {
+        my @log = grep { !/\[(?:notice|debug)\]/ } split /\n/,
+            join '', map { -e $_ ? $t->read_file($_) : () } $s->logs;
+        diag "$s->{name}:\n", join "\n", splice @log, -20 if @log;
+    }
+}
+
 my $before = read_back($edge, 'edge');
-is $tier->run('flush', '--wait'), 0, 'flush' or diag $tier->{out};
+is $tier->run('flush', '--wait', '--timeout', 120), 0, 'flush' or why_not();
 my $in_lake = read_back($lake, 'lake');
 my $after = read_back($edge, 'edge after the flush');
 is_deeply $after, $before, 'the flush changed nothing at the edge';

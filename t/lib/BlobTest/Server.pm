@@ -248,13 +248,14 @@ sub reload {
 # kill -9 of the master and of all its children, cache manager included.
 sub kill_all {
     my ($self) = @_;
-    my $pid = $self->{pid};
-    my @pids = split ' ',
-        $self->{t}->read_file("/proc/$pid/task/$pid/children") // '';
-    CORE::kill 'KILL', $self->{pid}, @pids;
+    my $group = $self->{pid};
+    # the whole group: a worker that is being forked just now as well
+    CORE::kill 'KILL', -$group;
     $self->wait_exit(10);
-    $self->{t}->wait_for(10, sub { !grep { -e "/proc/$_/exe"
-        && $self->{t}->read_file("/proc/$_/cmdline") ne '' } @pids });
+    $self->{t}->wait_for(10, sub { !grep {
+        $self->{t}->read_file($_) =~ /^\d+ \(.*\) (\w) \d+ $group /s
+            && $1 !~ /[ZX]/ } glob '/proc/[0-9]*/stat' })
+        or die "$self->{name} cannot be killed\n";
 }
 
 sub connect {
