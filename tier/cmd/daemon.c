@@ -78,10 +78,30 @@ reload_config(daemon_t *d)
 }
 
 
+/* Up to where write-back may carry. A commit whose process
+ * died before its sync has nobody who waits for one. */
+static uint64_t
+durable_now(daemon_t *d, store_reader_t *reader)
+{
+    uint64_t lowest = 0;
+
+    if (store_dirty_upto(reader, VIEW_NULL, VIEW_NULL, VIEW_NULL, NULL,
+                         &lowest)
+            == TIER_OK
+        && lowest > store_durable(d->store)
+        && store_wait_durable(d->store, lowest) != TIER_OK)
+    {
+        tier_log(&d->log, TIER_LOG_ERROR, "the journal cannot be synced");
+    }
+
+    return store_durable(d->store);
+}
+
+
 static void
 find_work(daemon_t *d, store_reader_t *reader)
 {
-    uint64_t durable = store_durable(d->store);
+    uint64_t durable = durable_now(d, reader);
 
     pthread_mutex_lock(&d->lock);
 

@@ -117,9 +117,16 @@ own_block(void *ctx, view_t id, uint64_t size)
 }
 
 
+typedef enum {
+    NOT_OURS = 0,
+    OURS,
+    UNSURE /* the origin did not say: the outcome is set */
+} whose_t;
+
+
 /* Did our own commit arrive, its answer lost? Block ids of this very commit
  * prove it. */
-static bool
+static whose_t
 has_own_blocks(carry_t *c)
 {
     origin_req_t req = { .method = "GET",
@@ -128,19 +135,33 @@ has_own_blocks(carry_t *c)
                          .timeout_s = 120 };
     own_blocks_t own = { c, 0, false };
     writer_t body;
-    bool ok;
+    whose_t whose;
 
     writer_init_grow(&body, LIST_MAX, NULL, NULL);
     req.body = &body;
     carry_headers_reset(c);
 
-    ok = carry_send(c, &req) && c->answer->class_ == ORIGIN_OK
-      && writer_ok(&body)
-      && origin_blocks_parse(writer_view(&body), own_block, &own) == TIER_OK
-      && !own.differs && own.at != 0;
+    if (!carry_send(c, &req)) {
+        whose = UNSURE;
+
+    } else if (c->answer->class_ == ORIGIN_TRANSIENT
+               || c->answer->class_ == ORIGIN_THROTTLED)
+    {
+        carry_failed(c, "asking the origin for the blob's blocks");
+        whose = UNSURE;
+
+    } else {
+        whose =
+            c->answer->class_ == ORIGIN_OK && writer_ok(&body)
+                    && origin_blocks_parse(writer_view(&body), own_block, &own)
+                           == TIER_OK
+                    && !own.differs && own.at != 0
+                ? OURS
+                : NOT_OURS;
+    }
 
     writer_free(&body);
-    return ok;
+    return whose;
 }
 
 
@@ -183,23 +204,24 @@ same_props(const blob_props_t *a, const blob_props_t *b)
 
 
 /* Equal bytes and properties are success, whoever wrote them. */
-static bool
-is_ours(carry_t *c, const held_t *held)
+static whose_t
+whose_is(carry_t *c, const held_t *held)
 {
     const blob_props_t *p = &c->e->props;
 
     if (!held->exists || held->props.content_length != p->content_length
         || !same_props(&held->props, p))
     {
-        return false;
+        return NOT_OURS;
     }
 
     if (p->content_length == 0) {
-        return true;
+        return OURS;
     }
 
     if (p->has_md5 && held->props.has_md5) {
-        return memcmp(p->md5, held->props.md5, sizeof(p->md5)) == 0;
+        return memcmp(p->md5, held->props.md5, sizeof(p->md5)) == 0 ? OURS
+                                                                    : NOT_OURS;
     }
 
     return has_own_blocks(c);
@@ -353,12 +375,18 @@ carry_put(carry_t *c, bool again)
         return;
     }
 
-    if (is_ours(c, &held)) {
+    switch (whose_is(c, &held)) {
+    case OURS:
         carry_done(c, held.etag, held.props.last_modified_s);
-        return;
-    }
+        break;
 
-    conflict(c, &held, again);
+    case NOT_OURS:
+        conflict(c, &held, again);
+        break;
+
+    case UNSURE:
+        break;
+    }
 }
 
 
@@ -372,17 +400,23 @@ carry_put_entry(carry_t *c)
         return;
     }
 
-    if (newer && !is_ours(c, &held)) {
-        conflict(c, &held, true);
+    if (!newer) {
+        carry_put(c, true);
         return;
     }
 
-    if (newer) {
+    switch (whose_is(c, &held)) {
+    case OURS:
         carry_done(c, held.etag, held.props.last_modified_s);
-        return;
-    }
+        break;
 
-    carry_put(c, true);
+    case NOT_OURS:
+        conflict(c, &held, true);
+        break;
+
+    case UNSURE:
+        break;
+    }
 }
 
 
@@ -631,8 +665,15 @@ carry_delete(carry_t *c)
         carry_done(c, VIEW_NULL, 0);
 
     } else if (c->answer->class_ == ORIGIN_CONDITION) {
-        if (look(c, &held)) {
+        if (!look(c, &held)) {
+            return;
+        }
+
+        if (held.exists) {
             conflict(c, &held, false);
+
+        } else { /* by us, the answer lost, or by somebody: it is gone */
+            carry_done(c, VIEW_NULL, 0);
         }
 
     } else {

@@ -40,10 +40,12 @@ typedef struct fake_s {
     unsigned nstaged;
     unsigned next_etag;
     const char *last_modified;
-    bool lose_answer; /* act, then say nothing */
-    bool knows;       /* the edge knew of ETag 50 */
-    int64_t date_s;   /* the origin's clock, where ours says 0 */
-    unsigned refuse;  /* answer every request with this status */
+    bool lose_answer;
+    bool absent_is_412; /* a DELETE's condition comes first */
+    bool lists_busy; /* no Get Block List now */ /* act, then say nothing */
+    bool knows;                                  /* the edge knew of ETag 50 */
+    int64_t date_s;  /* the origin's clock, where ours says 0 */
+    unsigned refuse; /* answer every request with this status */
     unsigned requests;
     unsigned nheaders; /* of the last request */
     char path[64];     /* file with the bytes */
@@ -292,10 +294,10 @@ fake_request(void *ctx, unsigned lane, const origin_req_t *req,
         put(f, req, h, a);
 
     } else if (strcmp(req->method, "DELETE") == 0) {
-        if (!h->exists) {
+        if (!h->exists && !f->absent_is_412) {
             answer(f, a, 404, "BlobNotFound", NULL);
 
-        } else if (!condition_ok(req, h)) {
+        } else if (!h->exists || !condition_ok(req, h)) {
             answer(f, a, 412, "ConditionNotMet", NULL);
 
         } else {
@@ -311,7 +313,7 @@ fake_request(void *ctx, unsigned lane, const origin_req_t *req,
             put_blocks_xml(h, req->body);
         }
 
-        answer(f, a, 200, NULL, h);
+        answer(f, a, req->body != NULL && f->lists_busy ? 503 : 200, NULL, h);
     }
 
     return TIER_OK;
@@ -645,6 +647,12 @@ test_lost_answer(void **state)
             out = carry(f, &e, CONFLICT_KEEP_BOTH);
             assert_int_equal(out.verdict, SYNC_DONE);
             assert_false(f->copy.exists);
+
+            /* not being told is no conflict */
+            f->lists_busy = true;
+            out = carry(f, &e, CONFLICT_KEEP_BOTH);
+            assert_int_equal(out.verdict, SYNC_LATER);
+            assert_false(f->copy.exists);
         }
 
         fake_free(f);
@@ -786,6 +794,10 @@ test_delete(void **state)
     theirs(f);
     assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_DONE);
     assert_false(f->blob.exists);
+    assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_DONE);
+
+    /* gone already, and the origin looks at the condition first */
+    f->absent_is_412 = true;
     assert_int_equal(carry(f, &e, CONFLICT_KEEP_BOTH).verdict, SYNC_DONE);
 
     theirs(f); /* changed meanwhile: it stays */
