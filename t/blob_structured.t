@@ -98,7 +98,7 @@ sub check_get {
 
 # ---- standalone ---------------------------------------------------------
 
-my $n = $t->nginx('alone')->start;
+my $n = $t->nginx('alone', location => 'client_body_timeout 2s;')->start;
 $n->blob('PUT', '/con?restype=container');
 
 my $text = join '', map { chr($_ * 13 % 251) } 1 .. 40_000;
@@ -178,6 +178,26 @@ is code($n->blob('GET', '/con/bad?comp=blocklist')), '404 BlobNotFound',
 $r = $n->blob('PUT', '/con/none', sent(pack('CQ<S<S<Q<', 1, 21, 1, 0, 0), 0));
 is $r->{status}, 201, 'no segments' or diag $r->{body};
 is $n->blob('HEAD', '/con/none')->{headers}{'content-length'}, 0, 'is empty';
+
+# what a client sends that does not end an empty message: it is waited for, and
+# let go with nothing stored
+my $word = pack 'CQ<S<S<', 1, 21, 1, 0;
+for my $rest (pack('Q<', 0), undef) {
+    my ($c, $name) = ($n->connect, defined $rest ? '/con/late' : '/con/never');
+    my %h = (%{(sent('', 0))[0]}, 'x-ms-blob-type' => 'BlockBlob',
+        'Content-Length' => 21);
+    my $target = "/$n->{account}$name";
+    BlobTest::Http::sign($n->{account}, $n->{key}, 'PUT', $target, \%h);
+    $c->send("PUT $target HTTP/1.1\r\nHost: $c->{host}\r\n" . join('',
+        map { "$_: $h{$_}\r\n" } sort keys %h) . "\r\n$word");
+    is code($n->blob('HEAD', $name)), '404 BlobNotFound', 'not all is here';
+    $c->send($rest) if defined $rest;
+    $r = $c->read_message;
+    is defined $rest ? $r->{status} : $r, defined $rest ? 201 : undef,
+        defined $rest ? 'the rest came late' : 'the rest never came';
+    is $n->blob('HEAD', $name)->{status}, defined $rest ? 200 : 404,
+        'and what is stored';
+}
 
 is code($n->blob('PUT', '/con/bad', { 'x-ms-structured-body' => 'XSM/2.0',
     'x-ms-structured-content-length' => 5 }, 'hello')),
