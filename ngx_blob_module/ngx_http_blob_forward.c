@@ -663,8 +663,7 @@ ngx_http_blob_list_origin(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                    { "maxresults", PROTO_PARAM_MAXRESULTS },
                    { "include", PROTO_PARAM_INCLUDE },
                    { "startfrom", PROTO_PARAM_STARTFROM },
-                   { "endbefore", PROTO_PARAM_ENDBEFORE },
-                   { "showonly", PROTO_PARAM_SHOWONLY } };
+                   { "endbefore", PROTO_PARAM_ENDBEFORE } };
     ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd_new(ctx);
     ngx_http_blob_way_t *way = ctx->origin;
     size_t cap = 4096 + ctx->bmcf->store_path.len + 4 * ctx->target.len;

@@ -21,6 +21,8 @@ typedef struct {
     u_char marker_buf[STORE_NAME_MAX + 8];
     view_t cursor; /* last name looked at */
     bool cursor_prefix;
+    bool cursor_too;          /* not looked at yet */
+    bool ended;               /* what follows was not asked for */
     uint64_t cursor_snapshot; /* of it; 0: its base was looked at */
     view_t marker;            /* last name written */
     uint64_t marker_snapshot;
@@ -155,7 +157,13 @@ ngx_http_blob_ls_blob(void *data, view_t name, const store_blob_t *blob)
 
     ls->cursor = ngx_http_blob_ls_keep(ls->cursor_buf, name);
     ls->cursor_prefix = false;
+    ls->cursor_too = false;
     ls->cursor_snapshot = blob->snapshot;
+
+    if (ls->opts.before.len && view_cmp(name, ls->opts.before) >= 0) {
+        ls->ended = true;
+        return 1;
+    }
 
     if (!visible
         && !(ls->opts.uncommitted && blob->uncommitted
@@ -217,11 +225,13 @@ ngx_http_blob_ls_task(void *data, const tier_log_t *log)
 
     ls->cursor = ls->opts.after;
     ls->cursor_prefix = ls->opts.after_prefix;
+    ls->cursor_too = ls->opts.after_too;
     ls->cursor_snapshot = ls->opts.after_snapshot;
 
     do {
         scan.from = ls->cursor.len ? ls->cursor : VIEW_NULL;
         scan.from_prefix = ls->cursor_prefix;
+        scan.from_too = ls->cursor_too;
         scan.snapshot = ls->cursor_snapshot;
         ls->rc =
             ls->incarnation
@@ -230,7 +240,8 @@ ngx_http_blob_ls_task(void *data, const tier_log_t *log)
                 : store_container_scan(ls->reader, ls->account, &scan,
                                        ngx_http_blob_ls_container, ls, &seen);
         ls->seen = ngx_max(ls->seen, seen);
-    } while (ls->rc == TIER_OK && !ls->more && writer_ok(&ls->out));
+    } while (ls->rc == TIER_OK && !ls->more && !ls->ended
+             && writer_ok(&ls->out));
 
     writer_init_fixed(&next, buf, sizeof(buf));
     if (ls->more) {

@@ -118,8 +118,8 @@ for my $q ('include=', 'include=metadata%2Cuncommittedblobs', 'prefix=',
     is $r->{status}, 200, $q;
     like $r->{body}, qr{<NextMarker ?/>|<NextMarker></NextMarker>}, 'the end';
 }
-for my $q ('startFrom=a', 'endBefore=a', 'showonly=files', 'maxresults=x',
-    'marker=nonsense')
+for my $q ('startFrom=a%2Fb&delimiter=/', 'endBefore=a%2Fb&delimiter=/',
+    'showonly=files', 'showonly=deleted', 'maxresults=x', 'marker=nonsense')
 {
     is code($n->blob('GET', "$list&$q")), '400 InvalidQueryParameterValue', $q;
 }

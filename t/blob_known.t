@@ -82,8 +82,10 @@ for my $type (qw(all committed uncommitted)) {
 is code($edge->blob('GET', '/con/none?comp=blocklist')), '404 BlobNotFound',
     'neither';
 
-# startFrom and its like are no more ignored than without an origin
-for my $q ('startFrom=a', 'endBefore=b', 'showonly=files') {
+# what is refused is refused on either kind of account
+for my $q ('startFrom=a%2Fb&delimiter=/', 'endBefore=a%2Fb&delimiter=/',
+    'showonly=files')
+{
     is code($edge->blob('GET', "/con?restype=container&comp=list&$q")),
         '400 InvalidQueryParameterValue', $q;
 }

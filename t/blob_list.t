@@ -71,6 +71,34 @@ is_deeply [list('&prefix=a%2F')]->[0], [grep { m{^a/} } @names], 'prefix';
 is_deeply [list('&prefix=a%2F&delimiter=%2F')]->[0],
     ['a/1', 'a/2', 'a/b/'], 'prefix and delimiter';
 is_deeply [list('&prefix=nothing')]->[0], [], 'nothing';
+# bounds: from a name on, up to another; pages and delimiters keep to them
+for my $from ('', 'a', 'a/15', 'b/', 'many/', 'many/020', "\xc3\xa9", '~') {
+    for my $to ('', 'a', 'a/2', 'b+', 'many/030', "\xff") {
+        my @in = grep { $_ ge $from && ($to eq '' || $_ lt $to) } @names;
+        my $q = ($from eq '' ? '' : '&startFrom=' . uri_escape($from))
+            . ($to eq '' ? '' : '&endBefore=' . uri_escape($to));
+        my $name = uri_escape("$from..$to");
+        is_deeply [list($q)]->[0], \@in, $name;
+        my (@all, $marker);
+        do {
+            my ($f, $m) = list("$q&maxresults=7" . (defined $marker
+                ? '&marker=' . uri_escape($marker) : ''));
+            push @all, @$f;
+            $marker = $m;
+        } while ($marker ne '');
+        is_deeply \@all, \@in, "$name in pages";
+        next if grep { m{/.} } $from, $to;
+        my %seen;
+        is_deeply [list("$q&delimiter=%2F")]->[0],
+            [grep { !$seen{$_}++ } map { m{^([^/]*/)} ? $1 : $_ } @in],
+            "$name, folded";
+    }
+}
+is_deeply [list('&prefix=a%2F&startFrom=a%2F2&endBefore=a0')]->[0],
+    ['a/2', 'a/b/3'], 'with a prefix';
+is_deeply [list('&prefix=a%2F&delimiter=%2F&startFrom=a%2F2')]->[0],
+    ['a/2', 'a/b/'], 'and a delimiter after it';
+
 is scalar(list('&maxresults=0'))->{headers}{'x-ms-error-code'},
     'OutOfRangeQueryParameterValue', 'maxresults=0';
 is scalar(list('&include=permissions'))->{headers}{'x-ms-error-code'},

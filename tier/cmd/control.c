@@ -118,6 +118,8 @@ get_list(daemon_t *d, conn_t *conn)
                     .marker = param(conn, "marker"),
                     .endpoint = param(conn, "endpoint"),
                     .include = param(conn, "include"),
+                    .start_from = param(conn, "startfrom"),
+                    .end_before = param(conn, "endbefore"),
                     .max_results = param(conn, "maxresults") };
     const char *code;
     unsigned status;

@@ -69,7 +69,7 @@ void control_stop(control_t *control);
 /* ---- listing.c: GET /list ---- */
 typedef struct listing_s {
     view_t account, container, prefix, delimiter, marker, endpoint;
-    view_t include;
+    view_t include, start_from, end_before;
     view_t max_results; /* text; null: not sent */
 } listing_t;
 

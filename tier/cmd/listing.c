@@ -12,6 +12,34 @@
 #define PAGE_BODY_MAX (256u << 20)
 #define FLUSH_WAIT_MS 20000
 
+/* What a listing may include. An origin is asked for all of it; what is of no
+ * use before the origin has our commits waits for them: records know of no
+ * snapshots and versions, and of tags only some. */
+#define INCLUDE_METADATA    0x01u
+#define INCLUDE_UNCOMMITTED 0x02u
+#define INCLUDE_COPY        0x04u
+#define INCLUDE_TAGS        0x08u
+#define INCLUDE_MANY        0x10u /* a name may have several entries */
+#define INCLUDE_FLUSHED     0x20u
+
+static const struct {
+    const char *word;
+    unsigned bits;
+} includes[] = {
+    { "metadata", INCLUDE_METADATA },
+    { "uncommittedblobs", INCLUDE_UNCOMMITTED },
+    { "copy", INCLUDE_COPY },
+    { "tags", INCLUDE_TAGS | INCLUDE_FLUSHED },
+    { "immutabilitypolicy", INCLUDE_FLUSHED },
+    { "legalhold", INCLUDE_FLUSHED },
+    { "snapshots", INCLUDE_MANY | INCLUDE_FLUSHED },
+    { "versions", INCLUDE_MANY | INCLUDE_FLUSHED },
+    { "deleted", INCLUDE_MANY | INCLUDE_FLUSHED },
+    { "deletedwithversions", INCLUDE_MANY | INCLUDE_FLUSHED },
+};
+
+#define WORDS (sizeof(includes) / sizeof(includes[0]))
+
 typedef struct listing_run_s {
     daemon_t *d;
     store_reader_t *reader;
@@ -20,8 +48,9 @@ typedef struct listing_run_s {
     const listing_t *l;
     uint64_t incarnation; /* 0: no record of the container here */
     bool unborn;          /* made here, the origin has not heard of it */
-    bool metadata;
-    bool uncommitted;
+    unsigned include;     /* what was asked for */
+    unsigned words;       /* the same, by the places of `includes` */
+    proto_err_t error;    /* what the origin refused it with */
     writer_t *w;
     origin_answer_t *answer;
     uint64_t seen;
@@ -42,13 +71,27 @@ put_param(writer_t *w, const char *name, view_t value)
 }
 
 
+static void
+put_include(writer_t *w, unsigned words)
+{
+    for (unsigned i = 0, n = 0; i < WORDS; i++) {
+        if (words & 1u << i) {
+            writer_puts(w, n++ == 0 ? "&include=" : ",");
+            writer_puts(w, includes[i].word);
+        }
+    }
+}
+
+
 static tier_rc_t
-page_error(const listing_run_t *run)
+page_error(listing_run_t *run)
 {
     switch (run->answer->class_) {
     case ORIGIN_NOT_FOUND:
         return TIER_NOT_FOUND;
     case ORIGIN_PERMANENT:
+        run->error =
+            proto_answer_error(run->answer->status, run->answer->code);
         return TIER_EINVAL;
     default:
         tier_log(&run->d->log, TIER_LOG_WARN, "listing the origin: %s",
@@ -78,11 +121,7 @@ run_page(void *ctx, view_t prefix, view_t delimiter, view_t marker,
     put_param(&q, "marker", marker);
     snprintf(number, sizeof(number), "%u", max);
     put_param(&q, "maxresults", view_str(number));
-
-    if (run->metadata) {
-        put_param(&q, "include", VIEW("metadata"));
-    }
-
+    put_include(&q, run->words);
     writer_init_grow(&body, PAGE_BODY_MAX, NULL, NULL);
     req.query = writer_view(&q);
     req.body = &body;
@@ -159,17 +198,19 @@ run_is_tombstone(void *ctx, view_t name)
 
 
 static void
-run_emit(void *ctx, view_t name, bool prefix, bool uncommitted,
-         const blob_props_t *props)
+run_emit(void *ctx, const sync_item_t *item)
 {
     listing_run_t *run = ctx;
-    proto_list_blob_t blob = { .name = name,
-                               .props = props,
-                               .uncommitted = uncommitted,
-                               .metadata = run->metadata };
+    proto_list_blob_t blob = { .name = item->name,
+                               .props = item->props,
+                               .uncommitted = item->uncommitted,
+                               .metadata = run->include & INCLUDE_METADATA,
+                               .tags = run->include & INCLUDE_TAGS,
+                               .copy = run->include & INCLUDE_COPY,
+                               .said = item->said };
 
-    if (prefix) {
-        proto_xml_blob_prefix(run->w, name);
+    if (item->prefix) {
+        proto_xml_blob_prefix(run->w, item->name);
 
     } else {
         proto_xml_blob(run->w, &blob);
@@ -177,21 +218,24 @@ run_emit(void *ctx, view_t name, bool prefix, bool uncommitted,
 }
 
 
-static bool
-includes(view_t include, const char *word)
+static void
+parse_include(listing_run_t *run)
 {
+    view_t include = run->l->include;
+
     for (size_t from = 0; from < include.len;) {
         size_t to = view_find(include, ',', from);
+        view_t word = view_trim(view_sub(include, from, to - from));
 
-        if (view_eq_ci(view_trim(view_sub(include, from, to - from)),
-                       view_str(word))) {
-            return true;
+        for (unsigned i = 0; i < WORDS; i++) {
+            if (view_eq_ci(word, view_str(includes[i].word))) {
+                run->include |= includes[i].bits;
+                run->words |= 1u << i;
+            }
         }
 
         from = to + 1;
     }
-
-    return false;
 }
 
 
@@ -262,8 +306,10 @@ run_listing(listing_run_t *run)
                          .delimiter = l->delimiter,
                          .marker = l->marker,
                          .max = 5000,
-                         .metadata = run->metadata,
-                         .uncommitted = run->uncommitted };
+                         .first = l->start_from,
+                         .before = l->end_before,
+                         .uncommitted = run->include & INCLUDE_UNCOMMITTED,
+                         .many = run->include & INCLUDE_MANY };
     proto_list_t echo = { .endpoint = l->endpoint,
                           .container = l->container,
                           .prefix = l->prefix,
@@ -302,30 +348,6 @@ run_listing(listing_run_t *run)
 }
 
 
-/* ---- listings that only the origin can make --------------------------- */
-
-/* Asks for what no record here has: snapshots, versions, deleted ones, tags,
- * copies. */
-static bool
-needs_origin(view_t include)
-{
-    for (size_t from = 0; from < include.len;) {
-        size_t to = view_find(include, ',', from);
-        view_t word = view_trim(view_sub(include, from, to - from));
-
-        if (word.len != 0 && !view_eq_ci(word, VIEW("metadata"))
-            && !view_eq_ci(word, VIEW("uncommittedblobs")))
-        {
-            return true;
-        }
-
-        from = to + 1;
-    }
-
-    return false;
-}
-
-
 /* The container's commits up to now are at the origin, or the time is up. */
 static bool
 flushed(const listing_run_t *run)
@@ -348,59 +370,12 @@ flushed(const listing_run_t *run)
 }
 
 
-static unsigned
-origin_listing(listing_run_t *run, const char **ret_code)
-{
-    const listing_t *l = run->l;
-    uint8_t query[16 * 1024];
-    origin_req_t req = { .method = "GET",
-                         .container = l->container,
-                         .timeout_s = 120 };
-    writer_t q, body;
-    unsigned status = 200;
-
-    if (!flushed(run)) {
-        return fail(run->w, PROTO_ERR_SERVER_BUSY, ret_code);
-    }
-
-    writer_init_fixed(&q, query, sizeof(query));
-    writer_puts(&q, "restype=container&comp=list");
-    put_param(&q, "prefix", l->prefix);
-    put_param(&q, "delimiter", l->delimiter);
-    put_param(&q, "marker", l->marker);
-    put_param(&q, "maxresults", l->max_results);
-    put_param(&q, "include", l->include);
-    writer_init_grow(&body, PAGE_BODY_MAX, NULL, NULL);
-    req.query = writer_view(&q);
-    req.body = &body;
-
-    if (!writer_ok(&q)
-        || origin_request(run->conn, run->origin, &req, run->answer) != TIER_OK
-        || !writer_ok(&body))
-    {
-        status = fail(run->w, PROTO_ERR_SERVER_BUSY, ret_code);
-
-    } else if (run->answer->class_ == ORIGIN_OK) {
-        proto_xml_endpoint(run->w, writer_view(&body), l->endpoint);
-
-    } else {
-        status = fail(
-            run->w, proto_answer_error(run->answer->status, run->answer->code),
-            ret_code);
-    }
-
-    writer_free(&body);
-    return status;
-}
-
-
 unsigned
 listing_make(daemon_t *d, const listing_t *l, writer_t *w,
              const char **ret_code)
 {
     listing_run_t run = { .d = d, .l = l, .w = w };
     config_t *config = daemon_config(d);
-    unsigned status = 200;
     tier_rc_t rc;
 
     *ret_code = NULL;
@@ -414,8 +389,7 @@ listing_make(daemon_t *d, const listing_t *l, writer_t *w,
         return fail(w, PROTO_ERR_SERVER_BUSY, ret_code);
     }
 
-    run.metadata = includes(l->include, "metadata");
-    run.uncommitted = includes(l->include, "uncommittedblobs");
+    parse_include(&run);
     run.answer = malloc(sizeof(*run.answer));
     rc = run.answer == NULL ? TIER_ENOMEM : origin_conn_new(&run.conn);
 
@@ -423,10 +397,11 @@ listing_make(daemon_t *d, const listing_t *l, writer_t *w,
         rc = store_reader_open(d->store, &run.reader);
     }
 
-    if (rc == TIER_OK && needs_origin(l->include)) {
-        status = origin_listing(&run, ret_code);
+    if (rc == TIER_OK && (run.include & INCLUDE_FLUSHED) && !flushed(&run)) {
+        rc = TIER_EORIGIN;
+    }
 
-    } else if (rc == TIER_OK) {
+    if (rc == TIER_OK) {
         rc = run_listing(&run);
     }
 
@@ -435,5 +410,9 @@ listing_make(daemon_t *d, const listing_t *l, writer_t *w,
     free(run.answer);
     config_unref(config);
 
-    return rc == TIER_OK ? status : fail(w, error_of(rc), ret_code);
+    if (rc == TIER_OK) {
+        return 200;
+    }
+
+    return fail(w, run.error != PROTO_OK ? run.error : error_of(rc), ret_code);
 }

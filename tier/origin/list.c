@@ -5,7 +5,6 @@
 #include "base/digest.h"
 #include "origin/origin.h"
 #include "proto/date.h"
-#include "proto/lease.h"
 #include "proto/uri.h"
 
 /* What an origin sends is bounded by its own page size (5,000 blobs with 8 KiB
@@ -14,6 +13,10 @@
     (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING                \
      | XML_PARSE_NOBLANKS | XML_PARSE_HUGE)
 #define PAGE_MAX 5000u
+
+/* Texts are kept decoded and as XML, in which `>` may have become `&gt;`.
+ * Memory that is not written to costs nothing. */
+#define ROOM 6u
 
 typedef void (*set_fn)(blob_props_t *p, view_t v);
 
@@ -37,13 +40,6 @@ text_of(const xmlNode *n, writer_t *strings)
     v = writer_take(strings, v);
     xmlFree(s);
     return v;
-}
-
-
-static void
-set_length(blob_props_t *p, view_t v)
-{
-    (void) view_to_u64(v, &p->content_length);
 }
 
 
@@ -72,71 +68,6 @@ set_etag(blob_props_t *p, view_t v)
 }
 
 
-static void
-set_md5(blob_props_t *p, view_t v)
-{
-    uint8_t buf[MD5_LEN];
-    size_t len = 0;
-
-    if (base64_decode(v, buf, sizeof(buf), &len) && len == MD5_LEN) {
-        memcpy(p->md5, buf, MD5_LEN);
-        p->has_md5 = true;
-    }
-}
-
-
-static void
-set_type(blob_props_t *p, view_t v)
-{
-    p->type = view_eq(v, VIEW("PageBlob"))   ? BLOB_PAGE
-            : view_eq(v, VIEW("AppendBlob")) ? BLOB_APPEND
-                                             : BLOB_BLOCK;
-}
-
-
-static void
-set_tier(blob_props_t *p, view_t v)
-{
-    p->tier = view_eq(v, VIEW("Cool"))    ? TIER_COOL
-            : view_eq(v, VIEW("Cold"))    ? TIER_COLD
-            : view_eq(v, VIEW("Archive")) ? TIER_ARCHIVE
-            : view_eq(v, VIEW("Hot"))     ? TIER_HOT
-                                          : TIER_NONE;
-}
-
-
-/* State and duration come in either order. */
-static void
-set_lease_state(blob_props_t *p, view_t v)
-{
-    lease_t lease;
-
-    proto_lease_said(v, VIEW_NULL, &lease);
-    p->lease.state = lease.state;
-}
-
-
-static void
-set_lease_duration(blob_props_t *p, view_t v)
-{
-    if (view_eq(v, VIEW("infinite"))) {
-        p->lease.duration_s = LEASE_INFINITE;
-    }
-}
-
-
-#define SET_STRING(field)                                                     \
-    static void set_##field(blob_props_t *p, view_t v)                        \
-    {                                                                         \
-        p->field = v.len != 0 ? v : VIEW_NULL;                                \
-    }
-
-SET_STRING(content_type)
-SET_STRING(content_encoding)
-SET_STRING(content_language)
-SET_STRING(content_disposition)
-SET_STRING(cache_control)
-
 static const struct {
     const char *name;
     set_fn set;
@@ -144,50 +75,61 @@ static const struct {
     { "Creation-Time", set_created },
     { "Last-Modified", set_modified },
     { "Etag", set_etag },
-    { "Content-Length", set_length },
-    { "Content-Type", set_content_type },
-    { "Content-Encoding", set_content_encoding },
-    { "Content-Language", set_content_language },
-    { "Content-Disposition", set_content_disposition },
-    { "Cache-Control", set_cache_control },
-    { "Content-MD5", set_md5 },
-    { "BlobType", set_type },
-    { "AccessTier", set_tier },
-    { "LeaseState", set_lease_state },
-    { "LeaseDuration", set_lease_duration },
 };
 
 
-static void
-parse_properties(const xmlNode *props, writer_t *strings, blob_props_t *ret)
+/* The element as XML, at the end of what is taken of strings so far. */
+static bool
+put_raw(const xmlNode *n, writer_t *strings)
 {
-    for (const xmlNode *n = props->children; n != NULL; n = n->next) {
-        for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
-            if (is_node(n, setters[i].name)) {
-                setters[i].set(ret, text_of(n, strings));
-            }
-        }
+    xmlBuffer *buf = xmlBufferCreate();
+    int len = buf == NULL
+                ? -1
+                : xmlNodeDump(buf, n->doc, (xmlNode *) (uintptr_t) n, 0, 0);
+
+    if (len > 0) {
+        writer_put(strings, view_of(xmlBufferContent(buf), (size_t) len));
     }
+
+    xmlBufferFree(buf);
+    return len >= 0 && writer_ok(strings);
 }
 
 
-static void
-parse_metadata(const xmlNode *meta, writer_t *strings, blob_props_t *ret)
+static bool
+parse_properties(const xmlNode *props, writer_t *strings, origin_item_t *it)
 {
-    uint8_t buf[16 * 1024], tmp[16 * 1024];
-    writer_t packed, text;
+    bool ok = true;
+    size_t from;
 
-    writer_init_fixed(&packed, buf, sizeof(buf));
+    for (const xmlNode *n = props->children; n != NULL; n = n->next) {
+        for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
+            if (is_node(n, setters[i].name)) {
+                setters[i].set(&it->props, text_of(n, strings));
+            }
+        }
 
-    for (const xmlNode *n = meta->children; n != NULL; n = n->next) {
-        if (n->type == XML_ELEMENT_NODE) {
-            writer_init_fixed(&text, tmp, sizeof(tmp));
-            props_pairs_put(&packed, view_str((const char *) n->name),
-                            text_of(n, &text));
+        it->said.copy |= is_node(n, "CopyId");
+    }
+
+    from = strings->len;
+
+    for (const xmlNode *n = props->children; n != NULL && ok; n = n->next) {
+        size_t i = 0;
+
+        while (i < sizeof(setters) / sizeof(setters[0])
+               && !is_node(n, setters[i].name))
+        {
+            i++;
+        }
+
+        if (i == sizeof(setters) / sizeof(setters[0])) {
+            ok = put_raw(n, strings);
         }
     }
 
-    ret->metadata = writer_take(strings, writer_view(&packed));
+    it->said.props = view_of(strings->buf + from, strings->len - from);
+    return ok;
 }
 
 
@@ -206,39 +148,98 @@ parse_name(const xmlNode *n, writer_t *strings)
 }
 
 
+/* What tells the entries of one name apart. */
+static void
+parse_kind(const xmlNode *n, writer_t *strings, origin_item_t *it)
+{
+    if (is_node(n, "Snapshot")) {
+        it->base = false;
+        it->rank = text_of(n, strings);
+
+    } else if (is_node(n, "VersionId") && it->rank.len == 0) {
+        it->rank = text_of(n, strings);
+
+    } else if (is_node(n, "IsCurrentVersion")) {
+        it->base &= view_eq_ci(text_of(n, strings), VIEW("true"));
+
+    } else if (is_node(n, "Deleted")) {
+        it->base &= !view_eq_ci(text_of(n, strings), VIEW("true"));
+    }
+}
+
+
+/* Whether it is one of the elements that come before Properties. */
+static bool
+is_before(const xmlNode *n)
+{
+    return is_node(n, "Snapshot") || is_node(n, "VersionId")
+        || is_node(n, "IsCurrentVersion") || is_node(n, "Deleted");
+}
+
+
+/* All elements of one side but Name and Properties. */
+static view_t
+parse_rest(const xmlNode *blob, bool before, writer_t *strings, bool *ok)
+{
+    size_t from = strings->len;
+
+    for (const xmlNode *n = blob->children; n != NULL && *ok; n = n->next) {
+        if (n->type == XML_ELEMENT_NODE && !is_node(n, "Name")
+            && !is_node(n, "Properties") && is_before(n) == before)
+        {
+            *ok = put_raw(n, strings);
+        }
+    }
+
+    return view_of(strings->buf + from, strings->len - from);
+}
+
+
 static bool
 parse_item(const xmlNode *blob, origin_page_t *page)
 {
     origin_item_t *it = &page->items[page->n];
+    bool ok = true, versioned = false, current = false;
 
     memset(it, 0, sizeof(*it));
     it->prefix = is_node(blob, "BlobPrefix");
+    it->base = true;
+    it->at = page->n;
 
-    for (const xmlNode *n = blob->children; n != NULL; n = n->next) {
+    for (const xmlNode *n = blob->children; n != NULL && ok; n = n->next) {
         if (is_node(n, "Name")) {
             it->name = parse_name(n, &page->strings);
 
         } else if (is_node(n, "Properties")) {
-            parse_properties(n, &page->strings, &it->props);
+            ok = parse_properties(n, &page->strings, it);
 
-        } else if (is_node(n, "Metadata")) {
-            parse_metadata(n, &page->strings, &it->props);
-
-        } else if (is_node(n, "Snapshot") || is_node(n, "VersionId")) {
-            return true; /* not the base blob: left out */
+        } else {
+            parse_kind(n, &page->strings, it);
+            versioned |= is_node(n, "VersionId");
+            current |= is_node(n, "IsCurrentVersion");
         }
     }
 
+    /* only the current version says which it is */
+    it->base &= !versioned || current;
+
+    if (!it->prefix) {
+        it->said.before = parse_rest(blob, true, &page->strings, &ok);
+        it->said.after = parse_rest(blob, false, &page->strings, &ok);
+    }
+
     page->n += it->name.len != 0;
-    return writer_ok(&page->strings);
+    return ok && writer_ok(&page->strings);
 }
 
 
 static int
 by_name(const void *a, const void *b)
 {
-    return view_cmp(((const origin_item_t *) a)->name,
-                    ((const origin_item_t *) b)->name);
+    const origin_item_t *x = a, *y = b;
+    int cmp = view_cmp(x->name, y->name);
+
+    return cmp != 0 ? cmp : x->at < y->at ? -1 : x->at > y->at;
 }
 
 
@@ -285,7 +286,7 @@ origin_page_parse(view_t xml, origin_page_t *ret)
     const xmlNode *root = root_named(doc, "EnumerationResults");
     origin_page_t page = { 0 };
     tier_rc_t rc = TIER_OK;
-    size_t room = xml.len * 2 + 4096;
+    size_t room = xml.len * ROOM + 4096;
     void *strings;
 
     if (root == NULL) {

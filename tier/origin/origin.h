@@ -8,6 +8,7 @@
 #include "base/writer.h"
 #include "proto/error.h"
 #include "proto/headers.h"
+#include "proto/xml_out.h"
 
 /*
  * The lake's client: requests to one account's Blob service on libcurl.
@@ -104,10 +105,17 @@ TIER_MUST_CHECK tier_rc_t origin_head(origin_conn_t *conn,
 typedef struct origin_item_s {
     view_t name; /* decoded */
     bool prefix; /* a BlobPrefix: only the name */
-    blob_props_t props;
+    bool base;   /* what the name stands for now: no snapshot, no former
+                    version, not deleted */
+    view_t rank; /* which of a name's entries: empty, or text of its own that
+                    grows with time */
+    unsigned at; /* its place on the page as it came */
+    blob_props_t props; /* times and ETag: all that is changed of an entry */
+    proto_list_said_t said;
 } origin_item_t;
 
-/* One page of List Blobs; items are sorted by the bytes of their names. */
+/* One page of List Blobs; items are sorted by the bytes of their names, those
+ * of one name stay in the origin's order. */
 typedef struct origin_page_s {
     origin_item_t *items;
     unsigned n;

@@ -115,28 +115,52 @@ parse_max(view_t v, proto_list_opts_t *ret, proto_fault_t *fault)
 }
 
 
-/* Parameters that select names and cannot be honoured. */
+/* A bound that lies inside of what a prefix stands for says nothing of the
+ * prefix: the REST page has one level there. */
 static proto_err_t
-check_unknown(const proto_uri_t *uri, proto_fault_t *fault)
+parse_bound(const proto_uri_t *uri, proto_param_id_t id, const char *name,
+            const proto_list_opts_t *opts, view_t *ret, proto_fault_t *fault)
 {
-    static const struct {
-        proto_param_id_t id;
-        const char *name;
-    } refused[] = {
-        { PROTO_PARAM_STARTFROM, "startFrom" },
-        { PROTO_PARAM_ENDBEFORE, "endBefore" },
-        { PROTO_PARAM_SHOWONLY, "showonly" },
-    };
+    view_t v = proto_uri_param(uri, id), folded;
 
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        view_t v = proto_uri_param(uri, refused[i].id);
+    *ret = v.len != 0 ? v : VIEW_NULL;
 
-        if (v.len != 0) {
-            return value_fault(fault, refused[i].name, v);
-        }
+    return v.len != 0
+                && (uri->container.len == 0
+                    || (proto_list_fold(opts, v, &folded)
+                        && folded.len < v.len))
+             ? value_fault(fault, name, v)
+             : PROTO_OK;
+}
+
+
+/* Parameters that select names. `showonly` parts files from directories, and
+ * tells deleted ones, in a hierarchical namespace: a flat one has no such. */
+static proto_err_t
+parse_names(const proto_uri_t *uri, proto_list_opts_t *ret,
+            proto_fault_t *fault)
+{
+    view_t v = proto_uri_param(uri, PROTO_PARAM_SHOWONLY);
+    proto_err_t err = PROTO_OK;
+
+    ret->prefix = proto_uri_param(uri, PROTO_PARAM_PREFIX);
+    ret->delimiter = proto_uri_param(uri, PROTO_PARAM_DELIMITER);
+
+    if (v.len != 0) {
+        err = value_fault(fault, "showonly", v);
     }
 
-    return PROTO_OK;
+    if (err == PROTO_OK) {
+        err = parse_bound(uri, PROTO_PARAM_STARTFROM, "startFrom", ret,
+                          &ret->first, fault);
+    }
+
+    if (err == PROTO_OK) {
+        err = parse_bound(uri, PROTO_PARAM_ENDBEFORE, "endBefore", ret,
+                          &ret->before, fault);
+    }
+
+    return err;
 }
 
 
@@ -152,10 +176,8 @@ proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
     ret->echo.prefix = proto_uri_param(uri, PROTO_PARAM_PREFIX);
     ret->echo.delimiter = proto_uri_param(uri, PROTO_PARAM_DELIMITER);
     ret->echo.marker = proto_uri_param(uri, PROTO_PARAM_MARKER);
-    ret->prefix = ret->echo.prefix;
-    ret->delimiter = ret->echo.delimiter;
 
-    proto_err_t err = check_unknown(uri, fault);
+    proto_err_t err = parse_names(uri, ret, fault);
 
     if (err == PROTO_OK) {
         err = parse_max(proto_uri_param(uri, PROTO_PARAM_MAXRESULTS), ret,
@@ -180,6 +202,13 @@ proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
                      && proto_list_fold(ret, ret->after, &folded)
                      && folded.len == ret->after.len;
 
+    if (ret->first.len != 0 && view_cmp(ret->first, ret->after) > 0) {
+        ret->after = ret->first;
+        ret->after_too = true;
+        ret->after_prefix = false;
+        ret->after_snapshot = 0;
+    }
+
     return PROTO_OK;
 }
 
@@ -188,7 +217,7 @@ proto_err_t
 proto_list_check(const proto_uri_t *uri, proto_fault_t *fault)
 {
     proto_list_opts_t opts = { 0 };
-    proto_err_t err = check_unknown(uri, fault);
+    proto_err_t err = parse_names(uri, &opts, fault);
 
     if (err == PROTO_OK) {
         err = parse_max(proto_uri_param(uri, PROTO_PARAM_MAXRESULTS), &opts,

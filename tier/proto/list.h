@@ -16,7 +16,10 @@ typedef struct proto_list_opts_s {
     proto_list_t echo; /* as sent, for the document; endpoint not set */
     view_t prefix;
     view_t delimiter;
+    view_t first;      /* startFrom: no name below it */
+    view_t before;     /* endBefore: names below it alone */
     view_t after;      /* the marker's name; empty: from the beginning */
+    bool after_too;    /* it is startFrom's: the name itself, too */
     bool after_prefix; /* it stands for all names that begin with it */
     unsigned max;
     bool metadata;
@@ -28,13 +31,17 @@ typedef struct proto_list_opts_s {
 } proto_list_opts_t;
 
 /* The marker's name goes to scratch. InvalidQueryParameterValue for what is
- * not known (include=permissions: a flat account), OutOfRange... for
- * maxresults=0. Includes that add nothing here are accepted. */
+ * not known (include=permissions, showonly: a flat account), OutOfRange... for
+ * maxresults=0. Includes that add nothing here are accepted.
+ *
+ * startFrom is inclusive, endBefore exclusive (the SDKs' reference); both are
+ * whole names, and hold with a marker, too. With a delimiter they are of one
+ * level: a value that goes on after the first delimiter is refused. */
 proto_err_t proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
                              proto_list_opts_t *ret, proto_fault_t *fault);
 
-/* maxresults and include alone, for a listing whose marker is not ours to
- * read: an edge's answers to them do not depend on where the names are. */
+/* All but the marker, for a listing whose marker is not ours to read: an
+ * edge's answers do not depend on where the names are. */
 proto_err_t proto_list_check(const proto_uri_t *uri, proto_fault_t *fault);
 
 /* A name of the listing: true and the prefix that stands for it, delimiter

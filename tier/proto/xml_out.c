@@ -420,11 +420,49 @@ proto_xml_blobs_begin(writer_t *w, const proto_list_t *list)
 }
 
 
+static void
+put_said(writer_t *w, const proto_list_blob_t *blob)
+{
+    const proto_list_said_t *said = blob->said;
+    const blob_props_t *p = blob->props;
+
+    writer_put(w, said->before);
+    open_tag(w, "Properties");
+
+    if (p->creation_time_s != 0) {
+        put_date(w, "Creation-Time", p->creation_time_s);
+    }
+
+    if (p->last_modified_s != 0) {
+        put_date(w, "Last-Modified", p->last_modified_s);
+    }
+
+    if (p->etag.len != 0) {
+        put_node(w, "Etag", p->etag);
+    }
+
+    writer_put(w, said->props);
+
+    if (blob->copy && !said->copy) {
+        put_copy(w, p);
+    }
+
+    close_tag(w, "Properties");
+    writer_put(w, said->after);
+    close_tag(w, "Blob");
+}
+
+
 void
 proto_xml_blob(writer_t *w, const proto_list_blob_t *blob)
 {
     open_tag(w, "Blob");
     put_name(w, "Name", blob->name);
+
+    if (blob->said != NULL) {
+        put_said(w, blob);
+        return;
+    }
 
     if (blob->snapshot != 0) {
         open_tag(w, "Snapshot");

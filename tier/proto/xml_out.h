@@ -28,6 +28,15 @@ typedef struct proto_list_s {
     uint64_t max_results; /* 0: was not sent */
 } proto_list_t;
 
+/* An entry as an origin wrote it, but for its name and for the elements that
+ * say when and which version it is: XML, put down as it is. */
+typedef struct proto_list_said_s {
+    view_t before; /* between Name and Properties */
+    view_t props;  /* in Properties, less Creation-Time, Last-Modified, Etag */
+    view_t after;  /* Metadata, Tags, ... */
+    bool copy;     /* props has a copy in it */
+} proto_list_said_t;
+
 typedef struct proto_list_blob_s {
     view_t name;
     const blob_props_t *props; /* length 0 and no ETag if uncommitted */
@@ -36,6 +45,9 @@ typedef struct proto_list_blob_s {
     bool metadata;             /* include=metadata */
     bool tags;                 /* include=tags */
     bool copy;                 /* include=copy */
+    /* Not null: of `props` only the times and the ETag are used, as far as
+     * there are any, and with `copy` the copy that the origin knows not of. */
+    const proto_list_said_t *said;
 } proto_list_blob_t;
 
 void proto_xml_blobs_begin(writer_t *w, const proto_list_t *list);

@@ -330,7 +330,7 @@ scan_start(const store_scan_t *scan, uint8_t *buf, size_t cap, size_t *ret_len)
     if (len > 0) {
         memcpy(buf, at.ptr, len);
     }
-    if (from && scan->snapshot != 0) {
+    if (from && (scan->snapshot != 0 || scan->from_too)) {
         *ret_len = len; /* the rest of this very name first */
         return true;
     }

@@ -229,6 +229,7 @@ typedef struct store_scan_s {
     view_t prefix;    /* names that start with it; may be null */
     view_t from;      /* exclusive; null: from the first */
     bool from_prefix; /* skip every name that starts with `from` too */
+    bool from_too;    /* inclusive: `from` itself, if it is there */
     unsigned limit;   /* calls of fn; 0: none. Split long scans */
 
     bool snapshots;    /* a name's snapshots, oldest first, before its base */

@@ -9,6 +9,15 @@
 #define LOCAL_MORE 1024u
 #define MARKER_MAX 8192
 #define NAME_BUF   (STORE_NAME_MAX + 64)
+#define RANK_MAX   64
+#define DROP_PAGES 20 /* of the origin's that gave nothing */
+#define ORIGIN_MAX 5000u
+
+/* flags of a marker */
+#define MARK_PREFIX 1u
+#define MARK_BASE   2u
+#define MARK_CUT    4u
+#define MARK_HEAD   5u /* version, flags, lengths of marker and rank */
 
 typedef enum {
     LOCAL_OURS = 0,
@@ -36,6 +45,11 @@ typedef struct merge_s {
     uint8_t last_buf[NAME_BUF];
     view_t last;
     bool last_prefix;
+    bool last_base; /* what the record says of `last` was heeded */
+    bool cut;       /* `last` is on the origin's page at hand: the one of its
+                       items with last_rank was the last given */
+    uint8_t rank_buf[RANK_MAX];
+    view_t last_rank;
     view_t marker; /* the origin's, of the page at hand */
     uint8_t marker_buf[MARKER_MAX];
 
@@ -53,47 +67,67 @@ typedef struct merge_s {
 static void
 marker_format(const merge_t *m, writer_t *w)
 {
-    uint8_t buf[MARKER_MAX + NAME_BUF];
+    uint8_t buf[MARKER_MAX + NAME_BUF + RANK_MAX];
     writer_t raw;
 
     writer_init_fixed(&raw, buf, sizeof(buf));
-    writer_putc(&raw, 1);
-    writer_putc(&raw, m->last_prefix);
+    writer_putc(&raw, 2);
+    writer_putc(&raw, (uint8_t) ((m->last_prefix ? MARK_PREFIX : 0)
+                                 | (m->last_base ? MARK_BASE : 0)
+                                 | (m->cut ? MARK_CUT : 0)));
     writer_put_le16(&raw, (uint16_t) m->marker.len);
+    writer_putc(&raw, (uint8_t) m->last_rank.len);
     writer_put(&raw, m->marker);
+    writer_put(&raw, m->last_rank);
     writer_put(&raw, m->last);
     base64_encode(w, writer_view(&raw));
+}
+
+
+/* The next len bytes of *from, kept in buf. */
+static view_t
+marker_part(const uint8_t **from, size_t len, uint8_t *buf)
+{
+    memcpy(buf, *from, len);
+    *from += len;
+    return view_of(buf, len);
 }
 
 
 static tier_rc_t
 marker_parse(merge_t *m, view_t text)
 {
-    uint8_t raw[MARKER_MAX + NAME_BUF];
-    size_t len = 0, mlen;
+    uint8_t raw[MARKER_MAX + NAME_BUF + RANK_MAX];
+    const uint8_t *from = raw + MARK_HEAD;
+    size_t len = 0, mlen, rlen;
 
     if (text.len == 0) {
         return TIER_OK;
     }
 
-    if (!base64_decode(text, raw, sizeof(raw), &len) || len < 4 || raw[0] != 1)
+    if (!base64_decode(text, raw, sizeof(raw), &len) || len < MARK_HEAD
+        || raw[0] != 2)
     {
         return TIER_EINVAL;
     }
 
+    len -= MARK_HEAD;
     mlen = le16_get(raw + 2);
+    rlen = raw[4];
 
-    if (mlen > len - 4 || mlen > sizeof(m->marker_buf)
-        || len - 4 - mlen > sizeof(m->last_buf))
+    if (mlen + rlen > len || mlen > sizeof(m->marker_buf)
+        || rlen > sizeof(m->rank_buf)
+        || len - mlen - rlen > sizeof(m->last_buf))
     {
         return TIER_EINVAL;
     }
 
-    m->last_prefix = raw[1] != 0;
-    memcpy(m->marker_buf, raw + 4, mlen);
-    memcpy(m->last_buf, raw + 4 + mlen, len - 4 - mlen);
-    m->marker = view_of(m->marker_buf, mlen);
-    m->last = view_of(m->last_buf, len - 4 - mlen);
+    m->last_prefix = raw[1] & MARK_PREFIX;
+    m->last_base = raw[1] & MARK_BASE;
+    m->cut = raw[1] & MARK_CUT;
+    m->marker = marker_part(&from, mlen, m->marker_buf);
+    m->last_rank = marker_part(&from, rlen, m->rank_buf);
+    m->last = marker_part(&from, len - mlen - rlen, m->last_buf);
     return TIER_OK;
 }
 
@@ -183,6 +217,7 @@ typedef struct gather_s {
     uint8_t fold_buf[NAME_BUF];
     uint8_t at_buf[NAME_BUF]; /* last name looked at */
     view_t at;
+    bool past; /* this name and those after it are not wanted */
 } gather_t;
 
 
@@ -243,6 +278,11 @@ gather(void *ctx, view_t name, const store_blob_t *b)
     merge_t *m = g->m;
     view_t prefix = fold(m, name);
 
+    if (m->list->before.len != 0 && view_cmp(name, m->list->before) >= 0) {
+        g->past = true;
+        return 1;
+    }
+
     memcpy(g->at_buf, name.ptr, name.len);
     g->at = view_of(g->at_buf, name.len);
 
@@ -277,6 +317,24 @@ gather(void *ctx, view_t name, const store_blob_t *b)
 }
 
 
+/* Where the index is gone on with. */
+static void
+scan_from(const merge_t *m, store_scan_t *scan)
+{
+    view_t first = m->list->first;
+
+    if (first.len != 0 && view_cmp(m->last, first) < 0) {
+        scan->from = first;
+        scan->from_too = true;
+        return;
+    }
+
+    scan->from = m->last.len != 0 ? m->last : VIEW_NULL;
+    scan->from_prefix = m->last_prefix;
+    scan->from_too = m->last.len != 0 && !m->last_base;
+}
+
+
 /* What the index has after `last`: all, or up to m->stop. */
 static tier_rc_t
 load_local(merge_t *m)
@@ -291,14 +349,17 @@ load_local(merge_t *m)
 
     local_clear(m);
     g->m = m;
-    scan.from = m->last.len != 0 ? m->last : VIEW_NULL;
-    scan.from_prefix = m->last_prefix;
+    scan_from(m, &scan);
 
     while (rc == TIER_OK && m->nlocal < m->local_max && m->rc == TIER_OK) {
         g->folded = VIEW_NULL;
         rc = m->env->scan(m->env->ctx, &scan, gather, g);
+        scan.from_too = false;
 
-        if (rc == TIER_OK) {
+        if (rc == TIER_OK && g->past) {
+            rc = TIER_END;
+
+        } else if (rc == TIER_OK) {
             scan.from_prefix = g->folded.ptr != NULL;
             scan.from = scan.from_prefix ? g->folded : g->at;
         }
@@ -318,34 +379,121 @@ load_local(merge_t *m)
 
 /* ---- both ---- */
 
-static bool
-is_given(const merge_t *m, view_t name)
+/* An item of no rank is what the name stands for: the last of its items. */
+static view_t
+rank_of(const origin_item_t *o)
 {
-    if (m->last.len == 0) {
+    return o->rank.len == 0 ? VIEW("~") : view_sub(o->rank, 0, RANK_MAX);
+}
+
+
+static bool
+is_before_last(const merge_t *m, view_t name)
+{
+    return m->last.len != 0
+        && (view_cmp(name, m->last) < 0
+            || (m->last_prefix && view_starts_with(name, m->last)));
+}
+
+
+static bool
+local_given(const merge_t *m, const local_t *l)
+{
+    return is_before_last(m, l->name)
+        || (m->last_base && view_eq(l->name, m->last));
+}
+
+
+/* Of the items of one name those up to the last given one, if it is still
+ * there; else by their ranks. */
+static bool
+rank_given(const merge_t *m, const origin_page_t *page, unsigned i)
+{
+    for (unsigned k = 0; k < page->n; k++) {
+        const origin_item_t *o = &page->items[k];
+
+        if (view_eq(o->name, m->last) && view_eq(rank_of(o), m->last_rank)) {
+            return i <= k;
+        }
+    }
+
+    return view_cmp(rank_of(&page->items[i]), m->last_rank) <= 0;
+}
+
+
+static bool
+item_given(const merge_t *m, const origin_page_t *page, unsigned i)
+{
+    const origin_item_t *o = &page->items[i];
+
+    if (is_before_last(m, o->name)
+        || (m->list->first.len != 0 && view_cmp(o->name, m->list->first) < 0))
+    {
+        return true;
+    }
+
+    if (m->last.len == 0 || !view_eq(o->name, m->last)) {
         return false;
     }
 
-    return view_cmp(name, m->last) <= 0
-        || (m->last_prefix && view_starts_with(name, m->last));
+    return !m->list->many || o->prefix || (m->cut && rank_given(m, page, i));
 }
 
 
 static void
-set_last(merge_t *m, view_t name, bool prefix)
+set_last(merge_t *m, view_t name, bool prefix, bool base, view_t rank)
 {
+    bool same = view_eq(name, m->last);
+
     memmove(m->last_buf, name.ptr, name.len);
     m->last = view_of(m->last_buf, name.len);
     m->last_prefix = prefix;
+    m->last_base = base || (same && m->last_base);
+    memcpy(m->rank_buf, rank.ptr, rank.len);
+    m->last_rank = view_of(m->rank_buf, rank.len);
+    m->cut = true;
+}
+
+
+/* Is past, whatever it has. */
+static void
+set_past(merge_t *m, view_t name, bool prefix)
+{
+    set_last(m, name, prefix, true, VIEW("\x7F"));
 }
 
 
 static void
-give(merge_t *m, view_t name, bool prefix, bool uncommitted,
-     const blob_props_t *props)
+give(merge_t *m, const sync_item_t *item)
 {
-    m->env->emit(m->env->ctx, name, prefix, uncommitted, props);
+    m->env->emit(m->env->ctx, item);
     m->given++;
-    set_last(m, name, prefix);
+}
+
+
+static void
+give_origin(merge_t *m, const origin_item_t *o, const blob_props_t *props)
+{
+    sync_item_t item = {
+        .name = o->name, .prefix = o->prefix, .props = props, .said = &o->said
+    };
+
+    give(m, &item);
+    set_last(m, o->name, o->prefix, o->base, rank_of(o));
+}
+
+
+/* Items of the name that the page has yet may follow. */
+static void
+give_ours(merge_t *m, const local_t *l, view_t rank)
+{
+    sync_item_t item = { .name = l->name,
+                         .prefix = l->kind == LOCAL_PREFIX,
+                         .uncommitted = l->kind == LOCAL_UNCOMMITTED,
+                         .props = &l->props };
+
+    give(m, &item);
+    set_last(m, l->name, item.prefix, true, rank);
 }
 
 
@@ -368,7 +516,8 @@ prefix_alive(merge_t *m, view_t prefix, bool *ret)
         }
 
         for (unsigned i = 0; i < page.n && !*ret; i++) {
-            *ret = !m->env->is_tombstone(m->env->ctx, page.items[i].name);
+            *ret = !page.items[i].base
+                || !m->env->is_tombstone(m->env->ctx, page.items[i].name);
         }
 
         marker = view_sub(page.next_marker, 0, sizeof(buf));
@@ -386,30 +535,43 @@ prefix_alive(merge_t *m, view_t prefix, bool *ret)
 }
 
 
-/* The same name on both sides. */
+/* The origin's, as clients were told of it. */
+static void
+give_clean(merge_t *m, const origin_item_t *o, const local_t *l)
+{
+    blob_props_t props = o->props;
+
+    if (view_eq(o->props.etag, l->origin_etag)) {
+        props = l->props;
+
+        /* what the origin leaves out stays out */
+        if (o->props.creation_time_s == 0) {
+            props.creation_time_s = 0;
+        }
+    }
+
+    give_origin(m, o, &props);
+}
+
+
+/* The same name on both sides, and the item that the record speaks of. */
 static tier_rc_t
 give_both(merge_t *m, const origin_item_t *o, const local_t *l)
 {
-    blob_props_t props = o->props;
     bool alive = true;
     tier_rc_t rc = TIER_OK;
 
     switch (l->kind) {
     case LOCAL_OURS:
-        give(m, l->name, false, false, &l->props);
+        give_ours(m, l, rank_of(o));
         return TIER_OK;
 
     case LOCAL_CLEAN:
-        if (view_eq(o->props.etag, l->origin_etag)) {
-            props.etag = l->props.etag;
-            props.last_modified_s = l->props.last_modified_s;
-            props.creation_time_s = l->props.creation_time_s;
-        }
-
-        break;
+        give_clean(m, o, l);
+        return TIER_OK;
 
     case LOCAL_TOMBSTONE:
-        set_last(m, o->name, false);
+        set_last(m, o->name, false, true, rank_of(o));
         return TIER_OK;
 
     case LOCAL_PREFIX_TOMBSTONE:
@@ -422,10 +584,10 @@ give_both(merge_t *m, const origin_item_t *o, const local_t *l)
     }
 
     if (rc == TIER_OK && alive) {
-        give(m, o->name, o->prefix, false, &props);
+        give_origin(m, o, &o->props);
 
     } else if (rc == TIER_OK) {
-        set_last(m, o->name, o->prefix);
+        set_past(m, o->name, o->prefix);
     }
 
     return rc;
@@ -437,15 +599,9 @@ give_local(merge_t *m, const local_t *l)
 {
     switch (l->kind) {
     case LOCAL_OURS:
-        give(m, l->name, false, false, &l->props);
-        break;
-
     case LOCAL_UNCOMMITTED:
-        give(m, l->name, false, true, &l->props);
-        break;
-
     case LOCAL_PREFIX:
-        give(m, l->name, true, false, &l->props);
+        give_ours(m, l, VIEW("\x7F"));
         break;
 
     case LOCAL_CLEAN: /* the origin has lost it */
@@ -456,26 +612,49 @@ give_local(merge_t *m, const local_t *l)
 }
 
 
-/* One page of the origin with what the index knows of the same names.
- * Returns true in *ret_used when the whole page was given. */
-static tier_rc_t
-merge_page(merge_t *m, const origin_page_t *page, bool *ret_used)
+/* No more of our names can be given along with this page: those past its end
+ * are for the next one, and so is one that it may go on with. */
+static bool
+is_past_page(const merge_t *m, const local_t *l, view_t bound)
 {
-    bool last_page = page->next_marker.len == 0;
-    view_t bound = page->n != 0 ? page->items[page->n - 1].name : VIEW_NULL;
-    unsigned i = 0, k = 0;
+    int cmp = view_cmp(l->name, bound);
+
+    return cmp > 0 || (cmp == 0 && m->list->many);
+}
+
+
+/* One page of the origin with what the index knows of the same names.
+ * Returns true in *ret_used when the whole page was given, in *ret_end when
+ * nothing that is wanted comes after it. */
+static tier_rc_t
+merge_page(merge_t *m, origin_page_t *page, bool *ret_used, bool *ret_end)
+{
+    unsigned i = 0, k = 0, n = page->n;
+    view_t before = m->list->before, bound;
+    bool end;
+
+    while (before.len != 0 && n != 0
+           && view_cmp(page->items[n - 1].name, before) >= 0)
+    {
+        n--;
+    }
+
+    end = page->next_marker.len == 0 || n < page->n;
+    page->n = n;
+    bound = n != 0 ? page->items[n - 1].name : VIEW_NULL;
 
     while (m->given < m->list->max) {
-        const origin_item_t *o = i < page->n ? &page->items[i] : NULL;
+        const origin_item_t *o = i < n ? &page->items[i] : NULL;
         const local_t *l = k < m->nlocal ? &m->local[k] : NULL;
+        tier_rc_t rc;
         int cmp;
 
-        if (o != NULL && is_given(m, o->name)) {
+        if (o != NULL && item_given(m, page, i)) {
             i++;
             continue;
         }
 
-        if (l != NULL && is_given(m, l->name)) {
+        if (l != NULL && local_given(m, l)) {
             k++;
             continue;
         }
@@ -486,43 +665,44 @@ merge_page(merge_t *m, const origin_page_t *page, bool *ret_used)
             break;
         }
 
-        if (o == NULL
-            && (l == NULL || (!last_page && view_cmp(l->name, bound) > 0))) {
+        if (o == NULL && (l == NULL || (!end && is_past_page(m, l, bound)))) {
             break;
         }
 
         cmp = o == NULL ? 1 : l == NULL ? -1 : view_cmp(o->name, l->name);
 
-        if (cmp == 0) {
-            tier_rc_t rc = give_both(m, o, l);
+        if (cmp > 0) {
+            give_local(m, l);
+            k++;
+            continue;
+        }
+
+        if (cmp == 0 && o->base) {
+            rc = give_both(m, o, l);
 
             if (rc != TIER_OK) {
                 return rc;
             }
 
-            i++;
             k++;
-
-        } else if (cmp < 0) {
-            give(m, o->name, o->prefix, false, &o->props);
-            i++;
 
         } else {
-            give_local(m, l);
-            k++;
+            give_origin(m, o, &o->props);
         }
-    }
 
-    while (i < page->n && is_given(m, page->items[i].name)) {
         i++;
     }
 
-    while (k < m->nlocal && is_given(m, m->local[k].name)) {
+    while (i < n && item_given(m, page, i)) {
+        i++;
+    }
+
+    while (k < m->nlocal && local_given(m, &m->local[k])) {
         k++;
     }
 
-    *ret_used =
-        i == page->n && (!last_page || (k == m->nlocal && m->local_end));
+    *ret_used = i == n && (!end || (k == m->nlocal && m->local_end));
+    *ret_end = end;
     return TIER_OK;
 }
 
@@ -539,6 +719,7 @@ next_page(merge_t *m, const origin_page_t *page)
     }
 
     m->marker = view_of(m->marker_buf, v.len);
+    m->cut = false;
 }
 
 
@@ -547,9 +728,10 @@ next_page(merge_t *m, const origin_page_t *page)
 static void
 next_window(merge_t *m)
 {
-    if (!m->local_end && (m->last.len == 0 || view_cmp(m->last, m->stop) < 0))
-    {
-        set_last(m, m->stop, false);
+    int cmp = m->last.len == 0 ? -1 : view_cmp(m->last, m->stop);
+
+    if (!m->local_end && (cmp < 0 || (cmp == 0 && !m->last_base))) {
+        set_past(m, m->stop, false);
     }
 }
 
@@ -557,26 +739,28 @@ next_window(merge_t *m)
 static tier_rc_t
 merge_loop(merge_t *m, bool *ret_more)
 {
+    unsigned max = m->list->first.len != 0 ? ORIGIN_MAX : m->list->max;
+    unsigned pages = 0;
+
     *ret_more = true;
 
     for (;;) {
         origin_page_t page;
-        bool used = false, last_page;
+        bool used = false, end = false;
         tier_rc_t rc = load_local(m);
 
         if (rc == TIER_OK) {
             rc = m->env->page(m->env->ctx, m->list->prefix, m->list->delimiter,
-                              m->marker, m->list->max, &page);
+                              m->marker, max, &page);
         }
 
         if (rc != TIER_OK) {
             return rc;
         }
 
-        rc = merge_page(m, &page, &used);
-        last_page = page.next_marker.len == 0;
+        rc = merge_page(m, &page, &used, &end);
 
-        if (rc == TIER_OK && used && !last_page) {
+        if (rc == TIER_OK && used && !end) {
             next_page(m, &page);
         }
 
@@ -586,12 +770,13 @@ merge_loop(merge_t *m, bool *ret_more)
             return rc;
         }
 
-        if (used && last_page) {
+        if (used && end) {
             *ret_more = false;
             return TIER_OK;
         }
 
-        if (m->given >= m->list->max) {
+        if (m->given >= m->list->max
+            || (m->given == 0 && ++pages == DROP_PAGES)) {
             return TIER_OK;
         }
 

@@ -10,22 +10,39 @@
  *   dirty, owned      ours, whatever the origin has
  *   tombstone         hidden
  *   clean, alias      the origin's item, with the ETag and Last-Modified that
- *                     clients were given, while its ETag is still the one
- *                     they stand for
+ *                     clients were given, and a copy that was made here, while
+ *                     its ETag is still the one they stand for
  *   no record         the origin's item as it is
+ *
+ * Snapshots, former versions and deleted blobs are the origin's and given as
+ * they are: records speak of what a name stands for now. Nothing that the
+ * origin says of an item is left out.
  *
  * The index is looked at before the origin is asked, so that a commit carried
  * in between is seen in one of the two. A marker holds the origin's marker and
- * the last name given: any page can be begun again at any cut.
+ * the last item given: any page can be begun again at any cut.
+ *
+ * An origin is not asked to begin at a name: pages before `first` are read and
+ * dropped. After some of them an empty page with a marker is given.
  */
 typedef struct sync_list_s {
     view_t prefix;
     view_t delimiter; /* empty: flat */
     view_t marker;    /* ours, as given to the client; empty: the first page */
     unsigned max;     /* items, 1..5000 */
-    bool metadata;
+    view_t first;     /* names below it are not wanted; may be null */
+    view_t before;    /* nor are those from here on; may be null */
     bool uncommitted;
+    bool many; /* names may have several items at the origin */
 } sync_list_t;
+
+typedef struct sync_item_s {
+    view_t name;
+    bool prefix;
+    bool uncommitted;
+    const blob_props_t *props;
+    const proto_list_said_t *said; /* the origin's item; NULL: ours */
+} sync_item_t;
 
 typedef struct sync_merge_env_s {
     void *ctx;
@@ -38,8 +55,7 @@ typedef struct sync_merge_env_s {
     /* Deleted here and not at the origin yet? */
     bool (*is_tombstone)(void *ctx, view_t name);
     /* One item of the result, in order. */
-    void (*emit)(void *ctx, view_t name, bool prefix, bool uncommitted,
-                 const blob_props_t *props);
+    void (*emit)(void *ctx, const sync_item_t *item);
 } sync_merge_env_t;
 
 /* Writes the next marker into `next` (empty at the end). TIER_EINVAL: the

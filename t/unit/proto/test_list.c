@@ -154,12 +154,53 @@ markers(void **state)
 
 
 static void
-refused(void **state)
+bounds(void **state)
 {
+    char text[128];
+
     (void) state;
-    uri.known[PROTO_PARAM_STARTFROM] = VIEW("a");
+    uri.known[PROTO_PARAM_PREFIX] = VIEW("d/");
+    uri.known[PROTO_PARAM_STARTFROM] = VIEW("d/m");
+    uri.known[PROTO_PARAM_ENDBEFORE] = VIEW("d/t/u");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_view(opts.first, "d/m");
+    assert_view(opts.before, "d/t/u");
+    assert_view(opts.after, "d/m");
+    assert_true(opts.after_too);
+
+    /* a marker that is past it */
+    marker_of("d/n", text, &uri.known[PROTO_PARAM_MARKER]);
+    assert_int_equal(parse(), PROTO_OK);
+    assert_view(opts.after, "d/n");
+    assert_false(opts.after_too);
+    marker_of("d/m", text, &uri.known[PROTO_PARAM_MARKER]);
+    assert_int_equal(parse(), PROTO_OK);
+    assert_false(opts.after_too);
+
+    /* one that is not: of another listing */
+    marker_of("d/a", text, &uri.known[PROTO_PARAM_MARKER]);
+    assert_int_equal(parse(), PROTO_OK);
+    assert_view(opts.after, "d/m");
+    assert_true(opts.after_too);
+    uri.known[PROTO_PARAM_MARKER] = VIEW_NULL;
+
+    /* one level with a delimiter */
+    uri.known[PROTO_PARAM_DELIMITER] = VIEW("/");
+    assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+    assert_view(fault.name, "endBefore");
+    uri.known[PROTO_PARAM_ENDBEFORE] = VIEW("d/t/");
+    assert_int_equal(parse(), PROTO_OK);
+    uri.known[PROTO_PARAM_ENDBEFORE] = VIEW("e/f/g"); /* past the prefix */
+    assert_int_equal(parse(), PROTO_OK);
+    uri.known[PROTO_PARAM_STARTFROM] = VIEW("d/t/x");
     assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
     assert_view(fault.name, "startFrom");
+
+    uri.known[PROTO_PARAM_STARTFROM] = VIEW("");
+    uri.known[PROTO_PARAM_ENDBEFORE] = VIEW("");
+    assert_int_equal(parse(), PROTO_OK);
+    assert_int_equal(opts.first.len + opts.before.len, 0);
+    assert_false(opts.after_too);
 }
 
 
@@ -195,8 +236,8 @@ checked(void **state)
         bool blobs;
         bool containers;
     } cases[] = {
-        { PROTO_PARAM_STARTFROM, "a", false, false },
-        { PROTO_PARAM_ENDBEFORE, "a", false, false },
+        { PROTO_PARAM_STARTFROM, "a", true, false },
+        { PROTO_PARAM_ENDBEFORE, "a", true, false },
         { PROTO_PARAM_SHOWONLY, "files", false, false },
         { PROTO_PARAM_INCLUDE, "permissions", false, false },
         { PROTO_PARAM_INCLUDE, "metadata,deleted", true, true },
@@ -230,7 +271,7 @@ main(void)
         cmocka_unit_test_setup(include, fresh),
         cmocka_unit_test_setup(folds, fresh),
         cmocka_unit_test_setup(markers, fresh),
-        cmocka_unit_test_setup(refused, fresh),
+        cmocka_unit_test_setup(bounds, fresh),
         cmocka_unit_test_setup(block_lists, fresh),
         cmocka_unit_test_setup(checked, fresh),
     };

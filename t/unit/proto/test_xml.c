@@ -472,6 +472,48 @@ lists_copies(void **state)
 }
 
 
+/* An origin's entry stays what it is but for what clients know it by here. */
+static void
+lists_what_was_said(void **state)
+{
+    blob_props_t props = { .etag = VIEW("0x1"),
+                           .last_modified_s = 784111777,
+                           .copy_status = COPY_PENDING,
+                           .copy_id = VIEW("ours") };
+    proto_list_said_t said = { .before = VIEW("<VersionId>1</VersionId>"),
+                               .props = VIEW("<CopyId>theirs</CopyId><New/>"),
+                               .after = VIEW("<Tags/>"),
+                               .copy = true };
+    proto_list_blob_t blob = { .name = VIEW("a&b"),
+                               .props = &props,
+                               .metadata = true,
+                               .tags = true,
+                               .copy = true,
+                               .said = &said };
+
+    (void) state;
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_blob(&out, &blob);
+    assert_string_equal(
+        written(), "<Blob><Name>a&amp;b</Name><VersionId>1</VersionId>"
+                   "<Properties><Last-Modified>Sun, 06 Nov 1994 08:49:37 GMT"
+                   "</Last-Modified><Etag>0x1</Etag><CopyId>theirs</CopyId>"
+                   "<New/></Properties><Tags/></Blob>");
+
+    /* a copy that it does not know of */
+    said.copy = false;
+    said.props = VIEW("<New/>");
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_blob(&out, &blob);
+    assert_non_null(strstr(written(), "<New/><CopyId>ours</CopyId>"
+                                      "<CopyStatus>pending</CopyStatus>"));
+    blob.copy = false;
+    writer_init_fixed(&out, out_buf, sizeof(out_buf));
+    proto_xml_blob(&out, &blob);
+    assert_null(strstr(written(), "Copy"));
+}
+
+
 /* A header value is any bytes; the listing stays UTF-8. */
 static void
 lists_values_that_are_not_utf8(void **state)
@@ -638,6 +680,7 @@ main(void)
         cmocka_unit_test(lists_containers),
         cmocka_unit_test(other_documents),
         cmocka_unit_test(markers),
+        cmocka_unit_test(lists_what_was_said),
         cmocka_unit_test(lists_copies),
         cmocka_unit_test(edits_of_the_origins),
     };

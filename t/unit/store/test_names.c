@@ -159,6 +159,20 @@ test_order(void **state)
             }
         }
         assert_int_equal(k, walk.n);
+
+        /* inclusive: what is there of it, and what follows */
+        scan = (store_scan_t){ .from = i % 2 ? names[i] : from,
+                               .from_too = true };
+        walk.n = 0;
+        assert_int_equal(
+            store_blob_scan(reader, inc, &scan, collect, &walk, &seen),
+            TIER_END);
+        k = 0;
+        for (unsigned j = 0; j < n_names; j++) {
+            k += view_cmp(names[j], scan.from) >= 0;
+        }
+        assert_int_equal(k, walk.n);
+        assert_true(i % 2 == 0 || view_eq(walk.got[0], names[i]));
     }
     /* deletes take the chain along */
     for (unsigned i = 0; i < n_names; i++) {
