@@ -11,6 +11,7 @@ use warnings;
 
 use Digest::MD5 qw(md5_hex);
 use Digest::SHA qw(sha512);
+use File::Spec;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use MIME::Base64 qw(encode_base64);
@@ -25,6 +26,10 @@ my $names = 40;     # names of each writer: most writes replace something
 
 note "SEED=$seed";
 srand $seed;
+
+my $room = (split ' ', (split /\n/, `df -Pk "@{[File::Spec->tmpdir]}"`)[1])[3];
+BAIL_OUT('less than 1 GB free in ' . File::Spec->tmpdir . ', set TMPDIR')
+    if $room < 1_000_000;
 
 my $t = BlobTest->new;
 $t->allow(qr/exited on signal 9/);
@@ -48,6 +53,10 @@ sub content {
 }
 
 my @sizes = (0, 1, 300, 4096, 16384, 16385, 70_000, 300_000, 2_000_000);
+my @small = grep { $_ <= 4096 } @sizes;
+# What a writer may write before it goes on slower and with small ones alone:
+# edge and lake keep all of it until the end, and a full disk is another test.
+my $budget = 50_000_000;
 
 sub put {
     my ($name, $tag, $size) = @_;
@@ -78,12 +87,13 @@ sub writer {
     srand $seed + $n;
     open my $log, '>>', "$t->{dir}/writer-$n" or die $!;
     $log->autoflush(1);
-    my $stop = 0;
+    my ($stop, $wrote) = (0, 0);
     local $SIG{TERM} = sub { $stop = 1 };
     for (my $i = 0; !$stop; $i++) {
         my $name = sprintf 'w%d/%03d', $n, int rand $names;
         my $tag = "$n-$i";
-        my $size = $sizes[rand @sizes];
+        my $size = $wrote < $budget ? $sizes[rand @sizes] : $small[rand @small];
+        $wrote += $size;
         my $delete = rand() < 0.1;
         print $log "try $name $tag ", $delete ? -1 : $size, "\n";
         my $status = eval {
@@ -94,7 +104,7 @@ sub writer {
         my $ok = $delete ? $status == 202 || $status == 404
             : $status == 201;
         print $log $ok ? "ack\n" : "fail $status\n";
-        sleep 0.05 unless $ok;
+        sleep($ok ? 0.01 : 0.05) if !$ok || $wrote >= $budget;
     }
 }
 

@@ -252,9 +252,12 @@ sub kill_all {
     # the whole group: a worker that is being forked just now as well
     CORE::kill 'KILL', -$group;
     $self->wait_exit(10);
+    # a process whose first thread is a zombie has its sockets until the last
+    # one is gone
     $self->{t}->wait_for(10, sub { !grep {
-        $self->{t}->read_file($_) =~ /^\d+ \(.*\) (\w) \d+ $group /s
-            && $1 !~ /[ZX]/ } glob '/proc/[0-9]*/stat' })
+        $self->{t}->read_file("$_/stat") =~ /^\d+ \(.*\) (\w) \d+ $group /s
+            && ($1 !~ /[ZX]/ || (my @threads = glob "$_/task/*") > 1)
+        } glob '/proc/[0-9]*' })
         or die "$self->{name} cannot be killed\n";
 }
 
