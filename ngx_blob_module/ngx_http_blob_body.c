@@ -44,11 +44,11 @@ struct ngx_http_blob_body_s {
     ngx_thread_task_t *task;
     tier_rc_t rc;
     tier_rc_t task_rc; /* the thread's, until it is back */
+    bool opened;       /* the thread's as well: no bit beside others' bits */
     uint64_t drained;
     const ngx_http_blob_step_t *next;
     unsigned writing:1;
     unsigned finish:1; /* the task is the last one */
-    unsigned opened:1;
     unsigned to_store:1;
     unsigned framed:1;
 };
@@ -328,7 +328,7 @@ ngx_http_blob_body_task(void *data, ngx_log_t *log)
 
     if (!b->opened) {
         b->task_rc = store_body_open(b->store, b->length, b->flags, &b->body);
-        b->opened = 1;
+        b->opened = true;
     }
 
     if (b->task_rc == TIER_OK && b->pending) {
@@ -370,11 +370,12 @@ ngx_http_blob_body_post(ngx_http_request_t *r, ngx_http_blob_body_t *b)
     b->fill = 0;
     b->cur = 1 - b->cur;
 
+    b->writing = 1;
     if (ngx_thread_task_post(b->ctx->bmcf->io, b->task) != NGX_OK) {
+        b->writing = 0;
         return NGX_ERROR;
     }
 
-    b->writing = 1;
     ngx_http_blob_block(b->ctx);
     return NGX_OK;
 }

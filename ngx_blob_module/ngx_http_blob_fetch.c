@@ -48,10 +48,10 @@ struct ngx_http_blob_fetch_s {
     store_digest_t digest;
     unsigned flags; /* STORE_BODY_* */
     ngx_thread_task_t *task;
-    tier_rc_t task_rc;
-    unsigned known:1; /* the head was read */
+    tier_rc_t task_rc; /* the thread's, until it is back */
+    bool opened;       /* the thread's as well: no bit beside others' bits */
+    unsigned known:1;  /* the head was read */
     unsigned writing:1;
-    unsigned opened:1;
     unsigned finish:1; /* the task is the last one */
     unsigned ended:1;  /* and it is back */
 };
@@ -232,7 +232,7 @@ ngx_http_blob_fetch_task(void *data, ngx_log_t *log)
     if (!f->opened) {
         f->task_rc =
             store_body_open(f->store, f->source.length, f->flags, &f->body);
-        f->opened = 1;
+        f->opened = true;
     }
 
     if (f->task_rc == TIER_OK && f->pending) {
@@ -275,11 +275,12 @@ ngx_http_blob_fetch_post(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
     f->fill = 0;
     f->cur = 1 - f->cur;
 
+    f->writing = 1;
     if (ngx_thread_task_post(f->ctx->bmcf->io, f->task) != NGX_OK) {
+        f->writing = 0;
         return NGX_ERROR;
     }
 
-    f->writing = 1;
     ngx_http_blob_block(f->ctx);
     return BLOB_NEXT;
 }
