@@ -137,7 +137,7 @@ post_flush(daemon_t *d, conn_t *conn)
 {
     view_t account = param(conn, "account");
     view_t container = param(conn, "container");
-    config_t *config = daemon_config(d);
+    config_t *config = daemon_config_fresh(d);
     uint64_t timeout_s = 0, upto = 0, lowest = 0;
     store_reader_t *reader;
     int64_t end;

@@ -52,20 +52,19 @@ daemon_config(daemon_t *d)
 }
 
 
+/* d->loading is held. */
 static void
-reload_config(daemon_t *d)
+load_config(daemon_t *d, int64_t mtime)
 {
-    int64_t mtime = config_mtime_ns(d->dir);
     config_t *fresh, *old;
-
-    if (mtime == 0 || (d->config != NULL && d->config->mtime_ns == mtime)) {
-        return;
-    }
+    unsigned naccounts;
 
     if (config_load(d->dir, &d->log, &fresh) != TIER_OK) {
+        d->config_bad_ns = mtime;
         return;
     }
 
+    naccounts = fresh->policy.naccounts;
     pthread_mutex_lock(&d->lock);
     old = d->config;
     d->config = fresh;
@@ -74,7 +73,35 @@ reload_config(daemon_t *d)
     config_unref(old);
 
     tier_log(&d->log, TIER_LOG_NOTICE, "policy loaded: %u accounts",
-             fresh->policy.naccounts);
+             naccounts);
+}
+
+
+/* If nginx has written another one. One that could not be loaded is tried
+ * again if `anew`: a file that it names may be there now. */
+static void
+reload_config(daemon_t *d, bool anew)
+{
+    int64_t mtime;
+
+    pthread_mutex_lock(&d->loading);
+    mtime = config_mtime_ns(d->dir);
+
+    if (mtime != 0 && (d->config == NULL || d->config->mtime_ns != mtime)
+        && (anew || mtime != d->config_bad_ns))
+    {
+        load_config(d, mtime);
+    }
+
+    pthread_mutex_unlock(&d->loading);
+}
+
+
+config_t *
+daemon_config_fresh(daemon_t *d)
+{
+    reload_config(d, false);
+    return daemon_config(d);
 }
 
 
@@ -228,7 +255,7 @@ loop(daemon_t *d, store_reader_t *reader, const sigset_t *signals)
         struct timespec wait = { 0, IDLE_MS * 1000000L };
 
         if (daemon_now_ms() >= config_at) {
-            reload_config(d);
+            reload_config(d, true);
             config_at = daemon_now_ms() + CONFIG_MS;
         }
 
@@ -260,6 +287,8 @@ serve(daemon_t *d, const sigset_t *signals)
     store_reader_t *reader = NULL;
     control_t *control = NULL;
     pthread_t maintain;
+
+    reload_config(d, true); /* who asks at once is not told to come back */
 
     if (store_reader_open(d->store, &reader) != TIER_OK
         || control_start(d, &control) != TIER_OK || !start_threads(d)
@@ -296,6 +325,7 @@ daemon_serve(const char *dir, bool debug)
                           debug ? TIER_LOG_DEBUG : TIER_LOG_NOTICE };
     d.started_ms = daemon_now_ms();
     pthread_mutex_init(&d.lock, NULL);
+    pthread_mutex_init(&d.loading, NULL);
     pthread_cond_init(&d.work, NULL);
     pthread_cond_init(&d.staged, NULL);
 

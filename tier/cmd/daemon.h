@@ -27,6 +27,8 @@ typedef struct daemon_s {
     pthread_cond_t work;
     pthread_cond_t staged; /* a stager is done with a commit */
     config_t *config;
+    pthread_mutex_t loading; /* who writes config; config_bad_ns */
+    int64_t config_bad_ns;   /* of a policy that could not be loaded; or 0 */
     groups_t groups;
     int64_t calm_until_ms; /* the origin is throttling: nothing ahead */
     _Atomic bool stop;
@@ -48,6 +50,9 @@ typedef struct daemon_s {
 int64_t daemon_now_ms(void);
 /* A reference to the configuration, or NULL while there is none. */
 config_t *daemon_config(daemon_t *d);
+/* The same, after a look at whether nginx has written another one: for what
+ * nginx asks, whose workers may have begun with it just now. */
+config_t *daemon_config_fresh(daemon_t *d);
 
 /* Runs until SIGTERM or SIGINT; the exit status. */
 int daemon_serve(const char *dir, bool debug);

@@ -241,7 +241,7 @@ enum MHD_Result
 fetching_serve(daemon_t *d, struct MHD_Connection *conn, view_t account,
                view_t lake)
 {
-    config_t *config = daemon_config(d);
+    config_t *config = daemon_config_fresh(d);
     const policy_account_t *a =
         config == NULL ? NULL : policy_account(&config->policy, account);
     fetching_t *g = a == NULL ? NULL : calloc(1, sizeof(*g));

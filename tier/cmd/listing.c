@@ -375,7 +375,7 @@ listing_make(daemon_t *d, const listing_t *l, writer_t *w,
              const char **ret_code)
 {
     listing_run_t run = { .d = d, .l = l, .w = w };
-    config_t *config = daemon_config(d);
+    config_t *config = daemon_config_fresh(d);
     tier_rc_t rc;
 
     *ret_code = NULL;
