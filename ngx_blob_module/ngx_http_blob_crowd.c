@@ -48,6 +48,12 @@ ngx_http_blob_crowd_woken(ngx_event_t *ev)
 }
 
 void
+ngx_http_blob_crowd_absent(ngx_http_blob_way_t *way)
+{
+    way->absent = true;
+}
+
+void
 ngx_http_blob_crowd_release(ngx_http_blob_way_t *way)
 {
     ngx_http_blob_way_t *waiter;
@@ -65,6 +71,9 @@ ngx_http_blob_crowd_release(ngx_http_blob_way_t *way)
         ngx_queue_remove(q);
         waiter = ngx_queue_data(q, ngx_http_blob_way_t, crowd_queue);
         waiter->follows = false;
+        if (way->absent && waiter->follow == BLOB_FOLLOW_TWICE) {
+            waiter->follow = BLOB_FOLLOW_ABSENT;
+        }
         ngx_post_event(&waiter->crowd_event, &ngx_posted_events);
     }
 }
@@ -122,6 +131,7 @@ ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx, const ngx_str_t *key,
 
     if (node == NULL) {
         way->leads = true;
+        way->absent = false;
         ngx_queue_init(&way->crowd_queue);
         way->crowd.node.key = hash;
         ngx_rbtree_insert(&ngx_http_blob_asks, &way->crowd.node);
@@ -131,7 +141,8 @@ ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx, const ngx_str_t *key,
     leader = (ngx_http_blob_way_t *) ((u_char *) node
                                       - offsetof(ngx_http_blob_way_t, crowd));
     way->follows = true;
-    way->followed = true;
+    way->follow = way->follow == BLOB_FOLLOW_NEVER ? BLOB_FOLLOW_ONCE
+                                                   : BLOB_FOLLOW_TWICE;
     ngx_queue_insert_tail(&leader->crowd_queue, &way->crowd_queue);
     ctx->step = again;
     return BLOB_WAIT;

@@ -532,7 +532,7 @@ ngx_http_blob_read_know(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         }
     }
 
-    if (!way->force && !way->followed
+    if (!way->force && way->follow == BLOB_FOLLOW_NEVER
         && ctx->policy.fresh_ms >= BLOB_CROWD_FRESH_MS)
     {
         rc =

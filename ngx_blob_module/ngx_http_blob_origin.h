@@ -112,6 +112,16 @@ struct ngx_http_blob_fwd_s {
     unsigned replaced:1;  /* an error document goes instead */
 };
 
+/* Has waited for another one's question, which is enough; TWICE: for one that
+ * was sent after this request had come; ABSENT: and the answer to that was
+ * that there is nothing. */
+typedef enum {
+    BLOB_FOLLOW_NEVER = 0,
+    BLOB_FOLLOW_ONCE,
+    BLOB_FOLLOW_TWICE,
+    BLOB_FOLLOW_ABSENT
+} ngx_http_blob_follow_t;
+
 /* ctx->origin of a client's request */
 typedef struct {
     ngx_http_blob_ctx_t *ctx;
@@ -147,7 +157,8 @@ typedef struct {
     ngx_event_t crowd_event;
     bool leads;
     bool follows;
-    bool followed; /* once is enough */
+    bool absent; /* leads: what is asked for is not there */
+    ngx_http_blob_follow_t follow;
 } ngx_http_blob_way_t;
 
 /* A slice under way in this worker. */
@@ -241,6 +252,8 @@ ngx_int_t ngx_http_blob_fact_unknown(ngx_http_blob_ctx_t *ctx,
 ngx_int_t ngx_http_blob_crowd_join(ngx_http_blob_ctx_t *ctx,
                                    const ngx_str_t *key,
                                    const ngx_http_blob_step_t *again);
+/* What the one who asks was told; who has followed twice learns of it. */
+void ngx_http_blob_crowd_absent(ngx_http_blob_way_t *way);
 /* The answer is known, or there will be none. */
 void ngx_http_blob_crowd_release(ngx_http_blob_way_t *way);
 /* Lives as long as sr's pool. */

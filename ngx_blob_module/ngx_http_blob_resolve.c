@@ -7,6 +7,8 @@
  * ETag brings properties and access policies anew.
  */
 
+static ngx_int_t ngx_http_blob_resolve(ngx_http_request_t *r,
+                                       ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_resolve_asked(ngx_http_request_t *r,
                                              ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_resolve_acl(ngx_http_request_t *r,
@@ -28,6 +30,9 @@ static ngx_int_t ngx_http_blob_reach_asked(ngx_http_request_t *r,
 static const ngx_http_blob_step_t ngx_http_blob_step_reach_asked = {
     "reach_asked", "reading what the origin says of a container",
     ngx_http_blob_reach_asked
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_resolve = {
+    "resolve", "looking up container", ngx_http_blob_resolve
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_resolve_asked = {
     "resolve_asked", "reading what the origin says of a container",
@@ -120,6 +125,42 @@ ngx_http_blob_container_change_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
     change->checked_at_ms = way->asked_ms;
 }
 
+/* As ngx_http_blob_crowd_join, for account/container/, which is no blob's. */
+static ngx_int_t
+ngx_http_blob_container_join(ngx_http_blob_ctx_t *ctx,
+                             const ngx_http_blob_step_t *again)
+{
+    ngx_str_t container = ngx_http_blob_str(ctx->uri.container), key;
+
+    key.len = ctx->account->name.len + container.len + 2;
+    key.data = ngx_pnalloc(ctx->r->pool, key.len);
+    if (key.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_sprintf(key.data, "%V/%V/", &ctx->account->name, &container);
+    return ngx_http_blob_crowd_join(ctx, &key, again);
+}
+
+/* The record is as good as it gets, or there is none. */
+static ngx_int_t
+ngx_http_blob_container_end(ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_way_t *way = ctx->origin;
+
+    ngx_http_blob_crowd_release(way);
+    way->follow = BLOB_FOLLOW_NEVER;
+    return ngx_http_blob_goto(ctx, way->after);
+}
+
+static ngx_int_t
+ngx_http_blob_container_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                             proto_err_t err)
+{
+    ngx_http_blob_crowd_release(ctx->origin);
+    return ngx_http_blob_fail(r, ctx, err);
+}
+
 /* ---- one without a record --------------------------------------------- */
 
 ngx_int_t
@@ -134,6 +175,35 @@ ngx_http_blob_container_resolve(ngx_http_request_t *r,
     }
 
     way->after = next;
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_resolve);
+}
+
+/* Of a container that the origin has not nothing is noted here: who waits is
+ * told, and believes it of a question that was sent after he came. So those
+ * that come while one is out wait for the next one. */
+static ngx_int_t
+ngx_http_blob_resolve(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_way_t *way = ctx->origin;
+    tier_rc_t rc = ngx_http_blob_find_container(ctx);
+    ngx_int_t joined;
+
+    if (rc < 0) {
+        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
+    }
+
+    if (rc == TIER_OK || way->follow == BLOB_FOLLOW_ABSENT) {
+        return ngx_http_blob_container_end(ctx);
+    }
+
+    if (way->follow != BLOB_FOLLOW_TWICE) {
+        joined =
+            ngx_http_blob_container_join(ctx, &ngx_http_blob_step_resolve);
+        if (joined != NGX_DECLINED) {
+            return joined;
+        }
+    }
+
     return ngx_http_blob_ask(r, ctx, BLOB_ASK_CONTAINER,
                              &ngx_http_blob_step_resolve_asked);
 }
@@ -146,11 +216,12 @@ ngx_http_blob_resolve_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     if (ask->status == NGX_HTTP_NOT_FOUND) {
         ctx->container_found = BLOB_LOOKUP_ABSENT;
-        return ngx_http_blob_goto(ctx, way->after);
+        ngx_http_blob_crowd_absent(way);
+        return ngx_http_blob_container_end(ctx);
     }
 
     if (ngx_http_blob_container_said(r, ctx) != NGX_OK) {
-        return ngx_http_blob_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
+        return ngx_http_blob_container_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
     }
 
     ngx_http_blob_container_change_new(ctx, STORE_CONTAINER_CREATE);
@@ -179,10 +250,11 @@ ngx_http_blob_resolve_done(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         rc = ngx_http_blob_find_container(ctx);
     }
     if (rc < 0) {
-        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
+        return ngx_http_blob_container_fail(r, ctx,
+                                            ngx_http_blob_rc_error(rc));
     }
 
-    return ngx_http_blob_goto(ctx, way->after);
+    return ngx_http_blob_container_end(ctx);
 }
 
 /* ---- one whose record has aged ---------------------------------------- */
@@ -223,53 +295,22 @@ ngx_http_blob_container_renew(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 }
 
 static ngx_int_t
-ngx_http_blob_renewed(ngx_http_blob_ctx_t *ctx)
-{
-    ngx_http_blob_way_t *way = ctx->origin;
-
-    ngx_http_blob_crowd_release(way);
-    way->followed = false;
-    return ngx_http_blob_goto(ctx, way->after);
-}
-
-/* account/container/, which is no blob's. */
-static ngx_int_t
-ngx_http_blob_container_key(ngx_http_blob_ctx_t *ctx, ngx_str_t *ret)
-{
-    ngx_str_t container = ngx_http_blob_str(ctx->uri.container);
-
-    ret->len = ctx->account->name.len + container.len + 2;
-    ret->data = ngx_pnalloc(ctx->r->pool, ret->len);
-    if (ret->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_sprintf(ret->data, "%V/%V/", &ctx->account->name, &container);
-    return NGX_OK;
-}
-
-static ngx_int_t
 ngx_http_blob_renew(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_way_t *way = ctx->origin;
     tier_rc_t rc = ngx_http_blob_find_container(ctx);
     ngx_int_t joined;
-    ngx_str_t key;
 
     if (rc < 0) {
         return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
     }
 
     if (rc != TIER_OK || ngx_http_blob_container_fresh(ctx)) {
-        return ngx_http_blob_renewed(ctx);
+        return ngx_http_blob_container_end(ctx);
     }
 
-    if (!way->followed) {
-        if (ngx_http_blob_container_key(ctx, &key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-        joined =
-            ngx_http_blob_crowd_join(ctx, &key, &ngx_http_blob_step_renew);
+    if (way->follow == BLOB_FOLLOW_NEVER) {
+        joined = ngx_http_blob_container_join(ctx, &ngx_http_blob_step_renew);
         if (joined != NGX_DECLINED) {
             return joined;
         }
@@ -298,7 +339,7 @@ ngx_http_blob_renew_gone(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                       "blob: the origin has no container %*s any more, but "
                       "writes to it are queued here",
                       ctx->uri.container.len, ctx->uri.container.ptr);
-        return ngx_http_blob_renewed(ctx);
+        return ngx_http_blob_container_end(ctx);
     }
 
     ngx_http_blob_container_change_new(ctx, STORE_CONTAINER_DELETE);
@@ -318,7 +359,7 @@ ngx_http_blob_renew_asked(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     if (ngx_http_blob_container_said(r, ctx) != NGX_OK) {
-        return ngx_http_blob_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
+        return ngx_http_blob_container_fail(r, ctx, PROTO_ERR_SERVER_BUSY);
     }
 
     /* a lease comes and goes without a new ETag */
@@ -361,7 +402,7 @@ ngx_http_blob_renew_done(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
     }
 
-    return ngx_http_blob_renewed(ctx);
+    return ngx_http_blob_container_end(ctx);
 }
 
 /* ---- before one is made ------------------------------------------------ */

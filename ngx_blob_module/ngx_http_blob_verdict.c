@@ -149,7 +149,7 @@ ngx_http_blob_verdict_fact(ngx_http_blob_ctx_t *ctx, proto_err_t err,
     ngx_http_blob_way_t *way = ctx->origin;
 
     if (way != NULL) {
-        way->followed = false; /* the blob has a crowd of its own */
+        way->follow = BLOB_FOLLOW_NEVER; /* the blob has a crowd of its own */
     }
 
     ctx->challenge = challenge;
@@ -297,7 +297,7 @@ ngx_http_blob_verdict_again(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return rc;
     }
 
-    if (!way->followed) {
+    if (way->follow == BLOB_FOLLOW_NEVER) {
         rc = ngx_http_blob_crowd_join(ctx, &key,
                                       &ngx_http_blob_step_verdict_again);
         if (rc != NGX_DECLINED) {
