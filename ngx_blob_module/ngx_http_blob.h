@@ -247,11 +247,13 @@ struct ngx_http_blob_ctx_s {
     void *op_data;              /* of the operation's file */
     ngx_http_blob_copy_t *copy; /* rows with a copy source */
 
-    /* x-ms-copy-source as the origin is to read it; null: not to be sent. Its
-     * ETag here and there */
+    /* x-ms-copy-source as the origin is to read it; null: not to be sent. What
+     * clients know its version by, and what the origin does */
     view_t copy_source;
     view_t copy_etag;
     view_t copy_origin_etag;
+    int64_t copy_modified_s;
+    int64_t copy_origin_modified_s;
     void *origin;  /* of the origin side's files */
     void *frame;   /* frame.c's, while it frames what leaves */
     view_t splice; /* our uncommitted blocks, for a forwarded list */

@@ -299,7 +299,7 @@ ngx_http_blob_copy(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         if (cp->forward) {
             return ngx_http_blob_forward(r, ctx);
         }
-        return cp->copy.source_tags
+        return proto_copy_reads_tags(&cp->copy)
                  ? ngx_http_blob_fail(r, ctx, PROTO_ERR_NOT_IMPLEMENTED)
                  : ngx_http_blob_copy_external(r, ctx);
     }
@@ -422,7 +422,7 @@ ngx_http_blob_copy_here(ngx_http_blob_ctx_t *ctx)
     }
 
     /* of what the origin has, it alone knows the tags */
-    if (ctx->copy->copy.source_tags
+    if (proto_copy_reads_tags(&ctx->copy->copy)
         && (b->state != STORE_DIRTY || !proto_tags_known(&b->props)))
     {
         return false;
@@ -431,7 +431,7 @@ ngx_http_blob_copy_here(ngx_http_blob_ctx_t *ctx)
     return ngx_http_blob_copy_base(ctx) && b->resident
         && b->props.type == BLOB_BLOCK
         && (b->state == STORE_DIRTY
-            || (b->state == STORE_CLEAN && !ctx->copy->copy.source_tags
+            || (b->state == STORE_CLEAN
                 && ngx_http_blob_is_fresh(ctx, b->checked_at_ms)));
 }
 
@@ -466,10 +466,22 @@ ngx_http_blob_copy_lake_url(ngx_http_blob_ctx_t *ctx, view_t *ret)
     return writer_ok(&w) && writer_ok(&sas) ? NGX_OK : NGX_ERROR;
 }
 
+static void
+ngx_http_blob_copy_state(const ngx_http_blob_ctx_t *ctx,
+                         proto_cond_state_t *ret)
+{
+    ret->exists = true;
+    ret->etag = ctx->blob.props.etag;
+    ret->origin_etag = ctx->blob.origin_etag;
+    ret->last_modified_s = ctx->blob.props.last_modified_s;
+    ret->tags = ctx->blob.props.tags;
+}
+
 static ngx_int_t
 ngx_http_blob_copy_at_lake(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_copy_t *cp = ctx->copy;
+    proto_cond_state_t state;
 
     if (!ngx_http_blob_has_origin(ctx)) {
         /* an origin is to read what only this edge has */
@@ -486,6 +498,11 @@ ngx_http_blob_copy_at_lake(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     if (cp->source.account->origin.len == 0
         || (ctx->op->id == PROTO_OP_PUT_BLOCK_FROM_URL && !cp->forward))
     {
+        if (ngx_http_blob_fwd_record(ctx)) {
+            ngx_http_blob_copy_state(ctx, &state);
+            proto_copy_cond_there(&cp->copy, &state,
+                                  ctx->blob.origin_last_modified_s);
+        }
         ngx_http_blob_copy_swap(ctx, false);
         return ngx_http_blob_copy_external(r, ctx);
     }
@@ -503,6 +520,8 @@ ngx_http_blob_copy_flushed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     if (ngx_http_blob_fwd_record(ctx)) {
         ctx->copy_etag = ctx->blob.props.etag;
         ctx->copy_origin_etag = ctx->blob.origin_etag;
+        ctx->copy_modified_s = ctx->blob.props.last_modified_s;
+        ctx->copy_origin_modified_s = ctx->blob.origin_last_modified_s;
     }
 
     ctx->copy_source = ctx->copy->fetch_url;
@@ -514,13 +533,10 @@ static ngx_int_t
 ngx_http_blob_copy_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_copy_t *cp = ctx->copy;
-    proto_cond_state_t state = { .exists = true };
+    proto_cond_state_t state;
     proto_err_t err;
 
-    state.etag = ctx->blob.props.etag;
-    state.origin_etag = ctx->blob.origin_etag;
-    state.last_modified_s = ctx->blob.props.last_modified_s;
-
+    ngx_http_blob_copy_state(ctx, &state);
     err = proto_copy_cond(&cp->copy, &state);
     if (err == PROTO_OK) {
         err =

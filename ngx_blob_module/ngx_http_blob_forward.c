@@ -1,6 +1,7 @@
 #include "ngx_http_blob_origin.h"
 
 #include "proto/copy.h"
+#include "proto/date.h"
 #include "proto/list.h"
 #include "proto/native.h"
 
@@ -437,6 +438,72 @@ ngx_http_blob_fwd_etag(ngx_http_request_t *r, view_t ours, view_t origin,
     return NGX_OK;
 }
 
+/* The same of a date. What cannot be read is the origin's to refuse. */
+static ngx_int_t
+ngx_http_blob_fwd_since(ngx_http_request_t *r, int64_t ours_s,
+                        int64_t origin_s, view_t *value)
+{
+    int64_t t_s, there_s;
+    u_char *p;
+
+    if (!proto_date_parse_http(*value, &t_s)) {
+        return NGX_OK;
+    }
+
+    there_s = proto_cond_since(t_s, ours_s, origin_s);
+    if (there_s == t_s) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, sizeof("Mon, 28 Sep 1970 06:00:00 GMT"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+    *value = view_of(p, (size_t) (ngx_http_time(p, there_s) - p));
+    return NGX_OK;
+}
+
+/* A condition's value as the origin knows it. */
+static ngx_int_t
+ngx_http_blob_fwd_condition(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                            proto_header_t *h)
+{
+    static const char *const etags[] = { "If-Match", "If-None-Match", NULL };
+    static const char *const dates[] = { "If-Modified-Since",
+                                         "If-Unmodified-Since", NULL };
+    static const char *const source_etags[] = { "x-ms-source-if-match",
+                                                "x-ms-source-if-none-match",
+                                                NULL };
+    static const char *const source_dates[] = {
+        "x-ms-source-if-modified-since", "x-ms-source-if-unmodified-since",
+        NULL
+    };
+    bool record = ngx_http_blob_fwd_record(ctx);
+
+    if (ngx_http_blob_word_in(h->name, source_etags)) {
+        return ngx_http_blob_fwd_etag(r, ctx->copy_etag, ctx->copy_origin_etag,
+                                      &h->value);
+    }
+
+    if (ngx_http_blob_word_in(h->name, source_dates)) {
+        return ngx_http_blob_fwd_since(r, ctx->copy_modified_s,
+                                       ctx->copy_origin_modified_s, &h->value);
+    }
+
+    if (record && ngx_http_blob_word_in(h->name, etags)) {
+        return ngx_http_blob_fwd_etag(r, ctx->blob.props.etag,
+                                      ctx->blob.origin_etag, &h->value);
+    }
+
+    if (record && ngx_http_blob_word_in(h->name, dates)) {
+        return ngx_http_blob_fwd_since(r, ctx->blob.props.last_modified_s,
+                                       ctx->blob.origin_last_modified_s,
+                                       &h->value);
+    }
+
+    return NGX_OK;
+}
+
 /* The client's headers without its credentials and those of the hop. */
 static ngx_int_t
 ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
@@ -460,10 +527,6 @@ ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                                         "Proxy-Authorization",
                                         "x-ms-copy-source-authorization",
                                         NULL };
-    static const char *const etags[] = { "If-Match", "If-None-Match", NULL };
-    static const char *const source_etags[] = { "x-ms-source-if-match",
-                                                "x-ms-source-if-none-match",
-                                                NULL };
     proto_header_t *hdrs;
     unsigned i, n = 0;
 
@@ -492,24 +555,6 @@ ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         if (view_eq_ci(hdrs[n].name, VIEW("x-ms-copy-source"))) {
             hdrs[n].value = ctx->copy_source;
 
-        } else if (ngx_http_blob_word_in(hdrs[n].name, source_etags)) {
-            if (ngx_http_blob_fwd_etag(r, ctx->copy_etag,
-                                       ctx->copy_origin_etag, &hdrs[n].value)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-        } else if (ngx_http_blob_word_in(hdrs[n].name, etags)) {
-            if (ngx_http_blob_fwd_record(ctx)
-                && ngx_http_blob_fwd_etag(r, ctx->blob.props.etag,
-                                          ctx->blob.origin_etag,
-                                          &hdrs[n].value)
-                       != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
         } else if (view_eq_ci(hdrs[n].name, VIEW("Accept"))
                    && ngx_strlcasestrn(
                           (u_char *) (uintptr_t) hdrs[n].value.ptr,
@@ -520,6 +565,9 @@ ngx_http_blob_fwd_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         {
             /* listings are read here, and only as XML */
             hdrs[n].value = VIEW("application/xml");
+
+        } else if (ngx_http_blob_fwd_condition(r, ctx, &hdrs[n]) != NGX_OK) {
+            return NGX_ERROR;
         }
         n++;
     }

@@ -62,6 +62,32 @@ for my $op (sort keys %ops) {
     is tags($lake, $to), 's=1', 'and nothing happened';
 }
 
+# conditions of the source's tags
+for my $op (sort keys %ops) {
+    (my $to = "/con/if-$op") =~ tr/ /-/;
+    is code(copy($lake, $op, '/con/src', $to,
+        'x-ms-source-if-tags' => "s='2'")), 'SourceConditionNotMet',
+        "$op: the source has other tags";
+    is $lake->blob('HEAD', $to)->{status}, 404, 'nothing is made';
+    like code(copy($lake, $op, '/con/src', $to,
+        'x-ms-source-if-tags' => "s='1'")), qr/^20[12]$/, 'it has these';
+    is code(copy($lake, $op, '/con/src', $to,
+        'x-ms-source-if-tags' => "s=")), 'InvalidHeaderValue', 'no condition';
+    for (['rt', qr/^20[12]$/], ['r', qr/^CannotVerifyCopySource$/]) {
+        my ($sp, $want) = @$_;
+        my $source = $lake->url . '/con/src?' . BlobTest::Http::service_sas(
+            $lake->{account}, $lake->{key}, '/con/src', sp => $sp);
+        like code($lake->connect->request('PUT', "/$lake->{account}$to?"
+            . $lake->sas(sp => 'cw'), { %{$ops{$op}}, 'Content-Length' => 0,
+            'x-ms-version' => '2021-08-06', 'x-ms-copy-source' => $source,
+            'x-ms-source-if-tags' => "s='1'" })), $want, "read with $sp";
+    }
+}
+is code($lake->blob('PUT', '/con/blk?comp=block&blockid=QQ%3D%3D', {
+    'x-ms-copy-source' => $lake->url . '/con/src',
+    'x-ms-source-if-tags' => "s='1'" })), 'ConditionHeadersNotSupported',
+    'a block asks for no tags';
+
 # ---- append blobs, snapshots, leases -------------------------------------
 
 is code($lake->blob('PUT', '/con/log', { 'x-ms-blob-type' => 'AppendBlob',
@@ -117,5 +143,48 @@ is code(copy($edge, 'Copy Blob From URL', '/con/new', '/con/new1',
 is code(copy($edge, 'Copy Blob From URL', '/con/new', '/con/new1',
     'x-ms-if-tags' => "c='1'")), 202, 'that is met';
 is $edge->blob('GET', '/con/new1')->{body}, 'new bytes', 'is copied';
+
+# conditions of a source that the origin has: its tags are asked there
+is code(copy($edge, 'Copy Blob', '/con/new', '/con/new4',
+    'x-ms-source-if-tags' => "n='1'")), 'SourceConditionNotMet',
+    'tags that it had here';
+is code(copy($edge, 'Copy Blob', '/con/new', '/con/new4',
+    'x-ms-source-if-tags' => "o='3'")), 202, 'tags that it has there';
+$daemon->stop;
+is code($edge->blob('PUT', '/con/wait', { 'x-ms-tags' => 'w=1' }, 'waits')),
+    201, 'one that is not carried yet';
+is code(copy($edge, 'Copy Blob', '/con/wait', '/con/wait1',
+    'x-ms-source-if-tags' => "w='2'")), 'SourceConditionNotMet',
+    'is asked here';
+is code(copy($edge, 'Copy Blob', '/con/wait', '/con/wait1',
+    'x-ms-source-if-tags' => "w='1'")), 202, 'and copied here';
+
+# dates and ETags that clients know, of a version that got there later
+my $known = $edge->blob('HEAD', '/con/wait')->{headers};
+sleep 2;
+$daemon->start;
+is $daemon->run('flush', '--timeout', 20), 0, 'flush';
+isnt $lake->blob('HEAD', '/con/wait')->{headers}{'last-modified'},
+    $known->{'last-modified'}, 'it has another time there';
+my @cases = (['if-match', $known->{etag}, 202],
+    ['if-none-match', $known->{etag}, 'SourceConditionNotMet'],
+    ['if-unmodified-since', $known->{'last-modified'}, 202],
+    ['if-modified-since', $known->{'last-modified'}, 'SourceConditionNotMet'],
+    ['if-unmodified-since', 'Wed, 01 May 2024 10:00:00 GMT',
+        'SourceConditionNotMet'],
+    ['if-modified-since', 'Wed, 01 May 2024 10:00:00 GMT', 202]);
+for (@cases) {
+    my ($name, $value, $want) = @$_;
+    is code(copy($edge, 'Copy Blob', '/con/wait', '/con/wait2',
+        'x-ms-copy-source-tag-option' => 'COPY',
+        "x-ms-source-$name" => $value)), $want, "source $name: $value";
+}
+is $edge->blob('GET', '/con/wait2')->{body}, 'waits', 'is copied';
+is code(copy($edge, 'Copy Blob From URL', '/con/new', '/con/wait',
+    'x-ms-if-tags' => "w='1'", 'If-Modified-Since' =>
+    $known->{'last-modified'})), 'ConditionNotMet', 'the target, too';
+is code(copy($edge, 'Copy Blob From URL', '/con/new', '/con/wait',
+    'x-ms-if-tags' => "w='1'", 'If-Unmodified-Since' =>
+    $known->{'last-modified'})), 202, 'and that it was not';
 
 $t->done;

@@ -77,7 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     if (proto_tags_match(PROTO_TAGS_IF, in, own, VIEW_NULL, &match)) {
-        must(proto_tags_if_check(in, &fault) == PROTO_OK);
+        must(proto_tags_if_check("h", in, &fault) == PROTO_OK);
     }
 
     (void) proto_tags_named(in, VIEW("a"));

@@ -31,6 +31,7 @@ static const struct {
     { "x-source-range", "Range" },
     { "x-source-if-match", "If-Match" },
     { "x-source-if-none-match", "If-None-Match" },
+    { "x-source-if-tags", "x-ms-if-tags" },
     { "x-source-if-modified-since", "If-Modified-Since" },
     { "x-source-if-unmodified-since", "If-Unmodified-Since" },
 };

@@ -158,3 +158,18 @@ proto_cond_check_write(const proto_cond_t *c, const proto_cond_state_t *st)
 
     return PROTO_OK;
 }
+
+
+int64_t
+proto_cond_since(int64_t t_s, int64_t ours_s, int64_t origin_s)
+{
+    if (ours_s == 0 || origin_s == 0) {
+        return t_s;
+    }
+
+    if (t_s >= ours_s) {
+        return t_s > origin_s ? t_s : origin_s;
+    }
+
+    return t_s < origin_s ? t_s : origin_s - 1;
+}

@@ -46,4 +46,9 @@ proto_err_t proto_cond_check_write(const proto_cond_t *cond,
 /* Combinations that are refused before anything is looked up. */
 proto_err_t proto_cond_check_form(const proto_cond_t *cond, bool write);
 
+/* The date of a condition, for an origin that says `origin_s` of the version
+ * that clients here know as of `ours_s`: it decides the same of that version,
+ * and of later ones as they say. 0: not known. */
+int64_t proto_cond_since(int64_t t_s, int64_t ours_s, int64_t origin_s);
+
 #endif

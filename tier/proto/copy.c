@@ -1,7 +1,9 @@
 #include "base/digest.h"
+#include "proto/answer.h"
 #include "proto/copy.h"
 #include "proto/date.h"
 #include "proto/sas.h"
+#include "proto/tags.h"
 
 #define EDGE_SUFFIX ".blob.core.windows.net"
 
@@ -273,8 +275,30 @@ parse_date(const proto_headers_t *h, proto_hdr_id_t id, const char *name,
 }
 
 
+/* REST has it for copies of whole blobs. */
 static proto_err_t
-parse_cond(const proto_headers_t *h, proto_cond_t *c, proto_fault_t *fault)
+parse_if_tags(const proto_headers_t *h, const proto_op_t *op, proto_cond_t *c,
+              proto_fault_t *fault)
+{
+    view_t v = proto_hdr(h, PROTO_HDR_X_MS_SOURCE_IF_TAGS);
+
+    c->if_tags = v.len != 0 ? v : VIEW_NULL;
+
+    if (v.len != 0 && op->id != PROTO_OP_COPY_BLOB
+        && op->id != PROTO_OP_COPY_BLOB_FROM_URL
+        && op->id != PROTO_OP_PUT_BLOB_FROM_URL)
+    {
+        return proto_fault(fault, PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED,
+                           VIEW("x-ms-source-if-tags"), v);
+    }
+
+    return proto_tags_if_check("x-ms-source-if-tags", v, fault);
+}
+
+
+static proto_err_t
+parse_cond(const proto_headers_t *h, const proto_op_t *op, proto_cond_t *c,
+           proto_fault_t *fault)
 {
     view_t im = proto_hdr(h, PROTO_HDR_X_MS_SOURCE_IF_MATCH);
     view_t inm = proto_hdr(h, PROTO_HDR_X_MS_SOURCE_IF_NONE_MATCH);
@@ -287,13 +311,14 @@ parse_cond(const proto_headers_t *h, proto_cond_t *c, proto_fault_t *fault)
                      "x-ms-source-if-modified-since", &c->has_modified_since,
                      &c->modified_since_s, fault);
 
-    if (err != PROTO_OK) {
-        return err;
+    if (err == PROTO_OK) {
+        err = parse_date(h, PROTO_HDR_X_MS_SOURCE_IF_UNMODIFIED_SINCE,
+                         "x-ms-source-if-unmodified-since",
+                         &c->has_unmodified_since, &c->unmodified_since_s,
+                         fault);
     }
 
-    return parse_date(h, PROTO_HDR_X_MS_SOURCE_IF_UNMODIFIED_SINCE,
-                      "x-ms-source-if-unmodified-since",
-                      &c->has_unmodified_since, &c->unmodified_since_s, fault);
+    return err == PROTO_OK ? parse_if_tags(h, op, c, fault) : err;
 }
 
 
@@ -409,7 +434,7 @@ proto_copy_parse(const proto_headers_t *h, const proto_op_t *op,
     }
 
     if (err == PROTO_OK) {
-        err = parse_cond(h, &ret->cond, fault);
+        err = parse_cond(h, op, &ret->cond, fault);
     }
 
     if (err == PROTO_OK) {
@@ -465,6 +490,13 @@ proto_copy_token(const proto_copy_t *copy, const proto_headers_t *h,
 }
 
 
+bool
+proto_copy_reads_tags(const proto_copy_t *copy)
+{
+    return copy->source_tags || copy->cond.if_tags.ptr != NULL;
+}
+
+
 void
 proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
                    view_t token, proto_copy_gate_t *room, proto_auth_in_t *ret)
@@ -485,7 +517,7 @@ proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
     ret->method = VIEW("GET");
     ret->uri = &copy->uri;
     ret->op = proto_op_row(PROTO_OP_GET_BLOB);
-    ret->also = copy->source_tags ? PROTO_PERM_T : 0;
+    ret->also = proto_copy_reads_tags(copy) ? PROTO_PERM_T : 0;
     ret->headers = &room->headers;
     ret->now_s = from->now_s;
     ret->client_ip = from->client_ip;
@@ -503,6 +535,31 @@ proto_copy_cond(const proto_copy_t *copy, const proto_cond_state_t *state)
     return proto_cond_check_read(&copy->cond, state) == PROTO_OK
              ? PROTO_OK
              : PROTO_ERR_SOURCE_CONDITION_NOT_MET;
+}
+
+
+void
+proto_copy_cond_there(proto_copy_t *copy, const proto_cond_state_t *here,
+                      int64_t origin_s)
+{
+    proto_cond_t *c = &copy->cond;
+
+    if (here->origin_etag.len != 0
+        && view_eq(proto_answer_etag(c->if_match), here->etag))
+    {
+        c->if_match = here->origin_etag;
+    }
+
+    if (here->origin_etag.len != 0
+        && view_eq(proto_answer_etag(c->if_none_match), here->etag))
+    {
+        c->if_none_match = here->origin_etag;
+    }
+
+    c->modified_since_s =
+        proto_cond_since(c->modified_since_s, here->last_modified_s, origin_s);
+    c->unmodified_since_s = proto_cond_since(c->unmodified_since_s,
+                                             here->last_modified_s, origin_s);
 }
 
 
@@ -674,7 +731,8 @@ proto_copy_sas(writer_t *w, const proto_copy_t *copy, view_t account,
 {
     proto_sas_t sas = { .account = account,
                         .key = key,
-                        .perms = copy->source_tags ? VIEW("rt") : VIEW("r"),
+                        .perms = proto_copy_reads_tags(copy) ? VIEW("rt")
+                                                             : VIEW("r"),
                         .container = copy->uri.container,
                         .blob = copy->uri.blob };
     uint8_t buf[40];

@@ -90,7 +90,7 @@ bool proto_copy_trusted(const proto_copy_t *copy, proto_cred_t cred,
 view_t proto_copy_token(const proto_copy_t *copy, const proto_headers_t *h,
                         proto_cred_t cred, bool same_account);
 /* The source's read as a request of its own for proto_auth_check, which needs
- * the right to its tags too when they are copied; what is
+ * the right to its tags too when they are copied or a condition; what is
  * known of the source's account and container is the caller's to add. `token`
  * is proto_copy_token's; `room` lasts as long as *ret. */
 typedef struct proto_copy_gate_s {
@@ -106,6 +106,13 @@ void proto_copy_auth_in(const proto_copy_t *copy, const proto_auth_in_t *from,
  * SourceConditionNotMet. */
 proto_err_t proto_copy_cond(const proto_copy_t *copy,
                             const proto_cond_state_t *state);
+/* The same conditions for an origin, which says `origin_s` of what is known
+ * here as *here: ETags (without quotes) and dates that clients were given are
+ * its own then. `here` outlives them. */
+void proto_copy_cond_there(proto_copy_t *copy, const proto_cond_state_t *here,
+                           int64_t origin_s);
+/* The source's tags are asked for: to be copied, or for a condition. */
+bool proto_copy_reads_tags(const proto_copy_t *copy);
 /* The part of a source of `size` bytes that is asked for, and whether the
  * operation takes that much: PROTO_OK, INVALID_RANGE or
  * REQUEST_BODY_TOO_LARGE, INVALID_INPUT. */
@@ -136,7 +143,7 @@ void proto_copy_props(const proto_copy_t *copy, const proto_op_t *op,
                       blob_props_t *ret);
 
 /* A SAS for reading that source alone until `expiry_s`, with its tags if those
- * are asked for, made with the key of the account that it is in at an origin.
+ * are read, made with the key of the account that it is in at an origin.
  */
 void proto_copy_sas(writer_t *w, const proto_copy_t *copy, view_t account,
                     view_t key, int64_t expiry_s);

@@ -27,6 +27,22 @@ put_time(writer_t *w, const char *name, bool has, int64_t t_s)
 }
 
 
+/* Clients leave out the quotes, sources insist on them. */
+static void
+put_etag(writer_t *w, const char *name, view_t v)
+{
+    if (v.len == 0 || view_eq(v, VIEW("*")) || view_find(v, '"', 0) != v.len) {
+        put_header(w, name, v);
+        return;
+    }
+
+    writer_puts(w, name);
+    writer_puts(w, ": \"");
+    writer_put(w, v);
+    writer_puts(w, "\"\r\n");
+}
+
+
 void
 proto_fetched_ask(writer_t *w, const proto_fetched_ask_t *ask)
 {
@@ -48,8 +64,9 @@ proto_fetched_ask(writer_t *w, const proto_fetched_ask_t *ask)
         put_header(w, "x-source-authorization", copy->authorization);
     }
 
-    put_header(w, "x-source-if-match", c->if_match);
-    put_header(w, "x-source-if-none-match", c->if_none_match);
+    put_etag(w, "x-source-if-match", c->if_match);
+    put_etag(w, "x-source-if-none-match", c->if_none_match);
+    put_header(w, "x-source-if-tags", c->if_tags);
     put_time(w, "x-source-if-modified-since", c->has_modified_since,
              c->modified_since_s);
     put_time(w, "x-source-if-unmodified-since", c->has_unmodified_since,

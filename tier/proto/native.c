@@ -122,7 +122,7 @@ check_tags(const proto_op_t *op, const proto_headers_t *headers,
                            VIEW("x-ms-if-tags"), if_tags);
     }
 
-    return proto_tags_if_check(if_tags, fault);
+    return proto_tags_if_check("x-ms-if-tags", if_tags, fault);
 }
 
 

@@ -90,8 +90,10 @@ bool proto_tags_match(proto_tags_dialect_t dialect, view_t expr, view_t packed,
 /* where=: whether it is one at all. MissingRequiredQueryParameter,
  * InvalidQueryParameterValue. */
 proto_err_t proto_tags_where_check(view_t where, proto_fault_t *fault);
-/* x-ms-if-tags: InvalidHeaderValue. Null or empty: none. */
-proto_err_t proto_tags_if_check(view_t value, proto_fault_t *fault);
+/* x-ms-if-tags or another header of its kind: InvalidHeaderValue. Null or
+ * empty: none. */
+proto_err_t proto_tags_if_check(const char *name, view_t value,
+                                proto_fault_t *fault);
 /* Which of its tags an expression asks for: those that Find Blobs by Tags
  * shows. */
 bool proto_tags_named(view_t expr, view_t key);

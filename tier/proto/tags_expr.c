@@ -327,7 +327,7 @@ proto_tags_where_check(view_t where, proto_fault_t *fault)
 
 
 proto_err_t
-proto_tags_if_check(view_t value, proto_fault_t *fault)
+proto_tags_if_check(const char *name, view_t value, proto_fault_t *fault)
 {
     bool match;
 
@@ -338,8 +338,8 @@ proto_tags_if_check(view_t value, proto_fault_t *fault)
         return PROTO_OK;
     }
 
-    return proto_fault(fault, PROTO_ERR_INVALID_HEADER_VALUE,
-                       VIEW("x-ms-if-tags"), value);
+    return proto_fault(fault, PROTO_ERR_INVALID_HEADER_VALUE, view_str(name),
+                       value);
 }
 
 

@@ -210,6 +210,33 @@ of_tags(void **state)
 }
 
 
+/* Asked of both sides, every date decides the same of the same version. */
+static void
+dates_there(void **state)
+{
+    static const int64_t ours[] = { 50, 55, 60 };
+    const int64_t origin = 55;
+
+    (void) state;
+
+    for (size_t i = 0; i < 3; i++) {
+        for (int64_t t = 45; t < 66; t++) {
+            int64_t at_lake = proto_cond_since(t, ours[i], origin);
+
+            assert_int_equal(ours[i] > t, origin > at_lake);
+
+            /* a version that came later there */
+            assert_true(t < ours[i] || 70 > at_lake);
+        }
+
+        assert_int_equal(proto_cond_since(52, 0, origin), 52);
+        assert_int_equal(proto_cond_since(52, ours[i], 0), 52);
+    }
+
+    assert_int_equal(proto_cond_since(80, 50, origin), 80);
+}
+
+
 int
 main(void)
 {
@@ -220,6 +247,7 @@ main(void)
         cmocka_unit_test(no_origin_etag_matches_nothing),
         cmocka_unit_test(forms),
         cmocka_unit_test(of_tags),
+        cmocka_unit_test(dates_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

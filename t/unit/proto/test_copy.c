@@ -348,6 +348,85 @@ conditions(void **state)
 
 
 static void
+conditions_of_tags(void **state)
+{
+    static const struct {
+        proto_op_id_t op;
+        proto_err_t want;
+    } rows[] = {
+        { PROTO_OP_COPY_BLOB, PROTO_OK },
+        { PROTO_OP_COPY_BLOB_FROM_URL, PROTO_OK },
+        { PROTO_OP_PUT_BLOB_FROM_URL, PROTO_OK },
+        { PROTO_OP_PUT_BLOCK_FROM_URL,
+          PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED },
+        { PROTO_OP_APPEND_BLOCK_FROM_URL,
+          PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED },
+        { PROTO_OP_PUT_PAGE_FROM_URL,
+          PROTO_ERR_CONDITION_HEADERS_NOT_SUPPORTED },
+    };
+    proto_cond_state_t now = { .exists = true };
+    uint8_t buf[64];
+    writer_t w;
+
+    (void) state;
+    at("acct.blob.edge.test", true, PROTO_URI_AUTO);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(
+            term(rows[i].op, PROTO_HDR_X_MS_SOURCE_IF_TAGS, "k = 'v'"),
+            rows[i].want);
+    }
+
+    assert_int_equal(
+        term(PROTO_OP_COPY_BLOB, PROTO_HDR_X_MS_SOURCE_IF_TAGS, "k ="),
+        PROTO_ERR_INVALID_HEADER_VALUE);
+    assert_view(fault.name, "x-ms-source-if-tags");
+
+    assert_int_equal(
+        term(PROTO_OP_COPY_BLOB, PROTO_HDR_X_MS_SOURCE_IF_TAGS, "k = 'v'"),
+        PROTO_OK);
+    assert_true(proto_copy_reads_tags(&copy));
+    assert_int_equal(proto_copy_cond(&copy, &now),
+                     PROTO_ERR_SOURCE_CONDITION_NOT_MET);
+    writer_init_fixed(&w, buf, sizeof(buf));
+    props_pairs_put(&w, VIEW("k"), VIEW("v"));
+    now.tags = writer_view(&w);
+    assert_int_equal(proto_copy_cond(&copy, &now), PROTO_OK);
+
+    assert_int_equal(
+        term(PROTO_OP_COPY_BLOB, PROTO_HDR_X_MS_SOURCE_IF_TAGS, ""), PROTO_OK);
+    assert_false(proto_copy_reads_tags(&copy));
+}
+
+
+static void
+conditions_there(void **state)
+{
+    proto_cond_state_t here = { .exists = true,
+                                .etag = VIEW("0x1"),
+                                .origin_etag = VIEW("0xA"),
+                                .last_modified_s = 1000 };
+    proto_copy_t c = { .cond = { .if_match = VIEW("\"0x1\""),
+                                 .if_none_match = VIEW("\"0x2\""),
+                                 .modified_since_s = 1000,
+                                 .unmodified_since_s = 999 } };
+
+    (void) state;
+    proto_copy_cond_there(&c, &here, 1007);
+    assert_view(c.cond.if_match, "0xA");
+    assert_view(c.cond.if_none_match, "\"0x2\"");
+    assert_int_equal(c.cond.modified_since_s, 1007);
+    assert_int_equal(c.cond.unmodified_since_s, 999);
+
+    here.origin_etag = VIEW_NULL;
+    c.cond.if_match = VIEW("0x1");
+    proto_copy_cond_there(&c, &here, 0);
+    assert_view(c.cond.if_match, "0x1");
+    assert_int_equal(c.cond.modified_since_s, 1007);
+}
+
+
+static void
 parts(void **state)
 {
     const proto_op_t *block = proto_op_row(PROTO_OP_PUT_BLOCK_FROM_URL);
@@ -702,12 +781,20 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(urls),       cmocka_unit_test(path_style),
-        cmocka_unit_test(host_style), cmocka_unit_test(sources),
-        cmocka_unit_test(terms),      cmocka_unit_test(conditions),
-        cmocka_unit_test(parts),      cmocka_unit_test(errors),
-        cmocka_unit_test(rights),     cmocka_unit_test(properties),
-        cmocka_unit_test(writing),    cmocka_unit_test(lake_rights),
+        cmocka_unit_test(urls),
+        cmocka_unit_test(path_style),
+        cmocka_unit_test(host_style),
+        cmocka_unit_test(sources),
+        cmocka_unit_test(terms),
+        cmocka_unit_test(conditions),
+        cmocka_unit_test(conditions_of_tags),
+        cmocka_unit_test(conditions_there),
+        cmocka_unit_test(parts),
+        cmocka_unit_test(errors),
+        cmocka_unit_test(rights),
+        cmocka_unit_test(properties),
+        cmocka_unit_test(writing),
+        cmocka_unit_test(lake_rights),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,9 @@ asked(void **state)
              "x-source-range: bytes=10-14\r\n\r\n");
 
     copy = (proto_copy_t){ .authorization = VIEW("Bearer t"),
+                           .cond = { .if_match = VIEW("0x1"),
+                                     .if_none_match = VIEW("*"),
+                                     .if_tags = VIEW("k='v'") },
                            .has_range = true,
                            .range_len = UINT64_MAX };
     writer_reset(&w);
@@ -52,6 +55,9 @@ asked(void **state)
     assert_string_equal(buf, "POST /fetch?account=acc&lake=pond HTTP/1.0\r\n"
                              "Host: blob-tier\r\nContent-Length: 0\r\n"
                              "x-source: http://x/\r\n"
+                             "x-source-if-match: \"0x1\"\r\n"
+                             "x-source-if-none-match: *\r\n"
+                             "x-source-if-tags: k='v'\r\n"
                              "x-source-range: bytes=0-\r\n\r\n");
 }
 

@@ -135,6 +135,7 @@ every_name_is_found(void **state)
         "x-ms-source-if-match",
         "x-ms-source-if-modified-since",
         "x-ms-source-if-none-match",
+        "x-ms-source-if-tags",
         "x-ms-source-if-unmodified-since",
         "x-ms-source-range",
         "x-ms-structured-body",

@@ -426,9 +426,11 @@ faults(void **state)
     assert_int_equal(proto_tags_where_check(VIEW(""), &fault),
                      PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
     assert_int_equal(proto_tags_where_check(VIEW("a='1'"), &fault), PROTO_OK);
-    assert_int_equal(proto_tags_if_check(VIEW_NULL, &fault), PROTO_OK);
-    assert_int_equal(proto_tags_if_check(VIEW("a<>'1'"), &fault), PROTO_OK);
-    assert_int_equal(proto_tags_if_check(VIEW("a"), &fault),
+    assert_int_equal(proto_tags_if_check("x-ms-if-tags", VIEW_NULL, &fault),
+                     PROTO_OK);
+    assert_int_equal(
+        proto_tags_if_check("x-ms-if-tags", VIEW("a<>'1'"), &fault), PROTO_OK);
+    assert_int_equal(proto_tags_if_check("x-ms-if-tags", VIEW("a"), &fault),
                      PROTO_ERR_INVALID_HEADER_VALUE);
     assert_view(fault.name, "x-ms-if-tags");
 }
