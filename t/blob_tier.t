@@ -79,6 +79,24 @@ is $rc, 0, 'help';
 like $out, qr/^  $_ /m, "has $_" for qw(serve status queue flush retry skip
     drop ls fsck sas);
 
+for (qw(--version -V)) {
+    ($rc, $out) = tier($_);
+    is $rc, 0, $_;
+    like $out, qr/^blob-tier \d+\.\d+, store format 2$/, 'the versions';
+}
+
+# ---- what there is not ----
+
+($rc, $out, $err) = tier('ls', $s, '--account', $n->{account});
+is "$rc $out", '0 ', 'ls of an account that has nothing';
+($rc, $out, $err) = tier('ls', $s, '--account', 'nobody');
+is $rc, 1, 'ls of no account';
+like $err, qr/has no account nobody/, 'says so';
+($rc, $out, $err) = tier('ls', $s, '--account', $n->{account}, '--container',
+    'none');
+is $rc, 1, 'ls of no container';
+like $err, qr/has no container none of $n->{account}/, 'says so';
+
 # ---- without a daemon ----
 
 is $n->blob('PUT', '/ccc?restype=container')->{status}, 201, 'container';
@@ -221,7 +239,7 @@ like $out, qr/^uncommitted +\d+  parts$/m, 'uncommitted';
 ($rc, $out, $err) = tier('ls', $s, '--account', $n->{account},
     '--container', 'none');
 is $rc, 1, 'ls of no container';
-like $err, qr/no such container/, 'says so';
+like $err, qr/no container none/, 'says so';
 
 # ---- killed, started again ----
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make run: an edge at 127.0.0.1:10000 and, unless ORIGIN names another one, a
-# lake at 127.0.0.1:10010, each with its blob-tier.  Ctrl-C stops all of it.
+# lake at 127.0.0.1:10010, each with its blob-tier.  One of them that ends is
+# started again.  Ctrl-C stops all of it.
 #
 #   EDGE_PORT LAKE_PORT   other ports
 #   STATE                 the folder that everything is kept in
@@ -22,8 +23,13 @@ write=${WRITE:-back}
 origin=${ORIGIN:-}
 origin_key=${ORIGIN_KEY:-}
 
+restarts_max=5      # of one child in a minute
+
 pids=()
 names=()
+logs=()
+commands=()
+ends=()             # when it ended, lately: seconds of this script
 
 die()
 {
@@ -71,6 +77,35 @@ start()
     setsid "$@" >>"$log" 2>&1 </dev/null &
     pids+=($!)
     names+=("$name")
+    logs+=("$log")
+    commands+=("$(printf '%q ' "$@")")
+    ends+=('')
+}
+
+# restart I: the child that ended, unless it does nothing but end
+restart()
+{
+    local i=$1 pid=${pids[$1]} name=${names[$1]} log=${logs[$1]} t n
+    local recent=()
+    for t in ${ends[i]} $SECONDS; do
+        [ $((SECONDS - t)) -ge 60 ] || recent+=("$t")
+    done
+    ends[i]=${recent[*]}
+    if [ ${#recent[@]} -gt $restarts_max ]; then
+        tail -5 "$log" >&2
+        die "$name ended ${#recent[@]} times within a minute;" \
+            "its log is $log"
+    fi
+    # nginx's workers outlive a master that was killed, and keep its port
+    kill -TERM -- "-$pid" 2>/dev/null
+    for ((n = 0; n < 50; n++)); do
+        kill -0 -- "-$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL -- "-$pid" 2>/dev/null
+    echo "run: $name ($pid) ended, starting it again; its log is $log" >&2
+    eval "setsid ${commands[i]}" '>>"$log" 2>&1 </dev/null &'
+    pids[i]=$!
 }
 
 # listening PORT NAME LOG: wait for the one that was started last
@@ -236,7 +271,7 @@ done
 
 url=http://127.0.0.1:$edge_port/$account
 sas=$("$top/t/tools/sas.pl" "$account" "$dev_key" \
-    "se=$(date -u -d '+30 days' +%Y-%m-%dT00:00:00Z)")
+    sp=rwdlacuptf "se=$(date -u -d '+30 days' +%Y-%m-%dT00:00:00Z)")
 perl "-I$top/t/lib" -MBlobTest::Http -e '
     my ($host, $port, $target) = @ARGV;
     BlobTest::Http->new($host, $port)->request("PUT", $target, {
@@ -288,10 +323,8 @@ EOF
 # ---- until Ctrl-C ------------------------------------------------------
 
 while :; do
-    wait -n
+    sleep 0.5
     for i in "${!pids[@]}"; do
-        kill -0 "${pids[i]}" 2>/dev/null && continue
-        echo "run: ${names[i]} (${pids[i]}) ended; the logs say why" >&2
-        exit 1
+        kill -0 "${pids[i]}" 2>/dev/null || restart "$i"
     done
 done

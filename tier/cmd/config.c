@@ -164,27 +164,20 @@ make_origins(config_t *c, const tier_log_t *log)
 }
 
 
-tier_rc_t
-config_load(const char *store_dir, const tier_log_t *log, config_t **ret)
+static tier_rc_t
+read_policy(const char *store_dir, const tier_log_t *log, policy_t *ret)
 {
-    config_t *c = calloc(1, sizeof(*c));
     char path[4096], message[512];
     writer_t text, err;
     tier_rc_t rc;
 
-    if (c == NULL) {
-        return TIER_ENOMEM;
-    }
-
-    c->refs = 1;
-    c->mtime_ns = config_mtime_ns(store_dir);
     policy_path(store_dir, path, sizeof(path));
     writer_init_grow(&text, POLICY_MAX, NULL, NULL);
     writer_init_fixed(&err, message, sizeof(message));
     rc = read_file(path, POLICY_MAX, &text);
 
     if (rc == TIER_OK) {
-        rc = policy_parse(writer_view(&text), &c->policy, &err);
+        rc = policy_parse(writer_view(&text), ret, &err);
 
         if (rc != TIER_OK) {
             tier_log(log, TIER_LOG_ERROR,
@@ -194,6 +187,40 @@ config_load(const char *store_dir, const tier_log_t *log, config_t **ret)
     }
 
     writer_free(&text);
+    return rc;
+}
+
+
+bool
+config_names(const char *store_dir, const tier_log_t *log, view_t account)
+{
+    policy_t policy = { 0 };
+    bool found = false;
+
+    if (read_policy(store_dir, log, &policy) == TIER_OK) {
+        for (unsigned i = 0; i < policy.naccounts && !found; i++) {
+            found = view_eq(policy.accounts[i].name, account);
+        }
+    }
+
+    policy_free(&policy);
+    return found;
+}
+
+
+tier_rc_t
+config_load(const char *store_dir, const tier_log_t *log, config_t **ret)
+{
+    config_t *c = calloc(1, sizeof(*c));
+    tier_rc_t rc;
+
+    if (c == NULL) {
+        return TIER_ENOMEM;
+    }
+
+    c->refs = 1;
+    c->mtime_ns = config_mtime_ns(store_dir);
+    rc = read_policy(store_dir, log, &c->policy);
 
     if (rc == TIER_OK) {
         rc = make_origins(c, log);

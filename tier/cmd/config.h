@@ -2,6 +2,7 @@
 #define CMD_CONFIG_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/policy.h"
 #include "origin/origin.h"
@@ -21,6 +22,10 @@ typedef struct config_s {
 /* TIER_NOT_FOUND: nothing published yet. Anything else was logged. */
 TIER_MUST_CHECK tier_rc_t config_load(const char *store_dir,
                                       const tier_log_t *log, config_t **ret);
+/* Whether the published policy has the account; what is wrong with it is
+ * logged. */
+bool config_names(const char *store_dir, const tier_log_t *log,
+                  view_t account);
 /* When the file was last written; 0: there is none. */
 int64_t config_mtime_ns(const char *store_dir);
 config_t *config_ref(config_t *config);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "cmd/config.h"
 #include "cmd/daemon.h"
 #include "cmd/verbs.h"
 #include "origin/local.h"
@@ -245,8 +246,10 @@ print_blob(void *ctx, view_t name, const store_blob_t *b)
 static int
 print_container(void *ctx, view_t name, const store_container_t *c)
 {
-    (void) ctx;
+    bool *any = ctx;
+
     (void) c;
+    *any = true;
     printf("%.*s\n", (int) name.len, (const char *) name.ptr);
     return 0;
 }
@@ -260,6 +263,7 @@ local_ls(const options_t *o, store_t *store, store_reader_t *reader)
     uint64_t seen;
     writer_t scratch;
     uint8_t *buf;
+    bool any = false;
     tier_rc_t rc;
 
     (void) store;
@@ -271,7 +275,16 @@ local_ls(const options_t *o, store_t *store, store_reader_t *reader)
 
     if (o->container == NULL) {
         rc = store_container_scan(reader, view_str(o->account), &scan,
-                                  print_container, NULL, &seen);
+                                  print_container, &any, &seen);
+
+        if (rc >= 0 && !any
+            && !config_names(o->dir, &plain, view_str(o->account)))
+        {
+            fprintf(stderr, "blob-tier: the store has no account %s\n",
+                    o->account);
+            return STATUS_FAILED;
+        }
+
         return rc < 0 ? STATUS_FAILED : STATUS_OK;
     }
 
@@ -287,7 +300,8 @@ local_ls(const options_t *o, store_t *store, store_reader_t *reader)
     free(buf);
 
     if (rc != TIER_OK) {
-        fprintf(stderr, "blob-tier: the store has no such container\n");
+        fprintf(stderr, "blob-tier: the store has no container %s of %s\n",
+                o->container, o->account);
         return STATUS_FAILED;
     }
 
@@ -458,7 +472,7 @@ run_sas(const options_t *o)
     sas.key = view_of(key, len);
     sas.perms = view_str(o->permissions != NULL ? o->permissions
                          : o->container != NULL ? "racwdl"
-                                                : "rwdlacup");
+                                                : "rwdlacuptf");
     /* whole seconds, as every client writes it */
     sas.expiry = view_of(expiry, 20);
     expiry[19] = 'Z';
@@ -515,6 +529,7 @@ usage(FILE *to)
                 verbs[i].help);
     }
 
+    fprintf(to, "  --help, --version\n");
     fprintf(to, "\nexit status: 0 done, 1 failed, 2 wrong usage, 3 the daemon "
                 "is needed and does not run, 4 not done in time\n");
 }
@@ -593,6 +608,14 @@ int
 verbs_main(int argc, char **argv)
 {
     options_t o = { 0 };
+
+    if (argc >= 2
+        && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0))
+    {
+        printf("blob-tier %s, store format %d\n", BLOB_TIER_VERSION,
+               STORE_FORMAT);
+        return STATUS_OK;
+    }
 
     if (argc < 2 || strcmp(argv[1], "--help") == 0
         || strcmp(argv[1], "help") == 0) {

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "store/store.h"
+
 /*
  * Bytes on disk. Everything is little-endian but the integers inside index
  * keys, which are big-endian so that memcmp orders them. Files and records
@@ -28,7 +30,7 @@
  * nothing. OP_BODY carries the bytes of small bodies, which extents point at.
  * The last op of each record puts META "s": where the journal then ends.
  */
-#define FORMAT_VERSION   2
+#define FORMAT_VERSION   STORE_FORMAT
 #define FORMAT_TEXT      "blob-edge-store"
 
 #define JOURNAL_MAGIC    0x315f4c4e524a4542ull /* "BEJRNL_1" */

@@ -28,6 +28,7 @@
  * store_commit returns only when its own changes are durable.
  */
 
+#define STORE_FORMAT          2                  /* of the folder */
 #define STORE_INLINE_MAX      (16 * 1024)        /* rides in the journal */
 #define STORE_OWN_FILE_MIN    (64 * 1024 * 1024) /* gets a file of its own */
 #define STORE_BLOCKS_MAX      50000              /* committed, of one blob */
@@ -497,7 +498,9 @@ typedef struct store_fact_s {
     int64_t checked_at_ms;
     view_t origin_etag; /* as the origin wrote it, without quotes */
     blob_props_t props;
-    container_props_t container_props; /* when the name is empty */
+    /* when the name is empty; with no container either, of the account: acl is
+     * then a text that is the caller's */
+    container_props_t container_props;
 } store_fact_t;
 
 TIER_MUST_CHECK tier_rc_t store_fact_get(store_reader_t *reader,
