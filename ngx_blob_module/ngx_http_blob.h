@@ -166,6 +166,8 @@ typedef struct {
 typedef struct {
     ngx_uint_t pass;   /* a location of this server has blob_pass */
     ngx_uint_t origin; /* ... of an account with an origin */
+    ngx_uint_t all;    /* ... of "*" */
+    ngx_array_t *accounts; /* those named: ngx_http_blob_account_t * */
     void *origin_data; /* the origin side's: the named locations */
 } ngx_http_blob_srv_conf_t;
 
@@ -483,6 +485,10 @@ ngx_int_t ngx_http_blob_cors_headers(ngx_http_request_t *r,
 
 ngx_http_blob_account_t *
 ngx_http_blob_account_find(ngx_http_blob_main_conf_t *bmcf, view_t name);
+/* The account of that name, if a location of the request's server serves it;
+ * else NULL. */
+ngx_http_blob_account_t *ngx_http_blob_account_served(ngx_http_request_t *r,
+                                                      view_t name);
 /* Is it a name of the account? */
 bool ngx_http_blob_account_is(ngx_http_blob_account_t *account, view_t name);
 /* Reads addresses as the request's host is, when it is an account's other

@@ -125,6 +125,34 @@ ngx_http_blob_account_find(ngx_http_blob_main_conf_t *bmcf, view_t name)
     return NULL;
 }
 
+ngx_http_blob_account_t *
+ngx_http_blob_account_served(ngx_http_request_t *r, view_t name)
+{
+    ngx_http_blob_main_conf_t *bmcf;
+    ngx_http_blob_srv_conf_t *bscf;
+    ngx_http_blob_account_t *account, **served;
+    ngx_uint_t i;
+
+    bmcf = ngx_http_get_module_main_conf(r, ngx_http_blob_module);
+    bscf = ngx_http_get_module_srv_conf(r, ngx_http_blob_module);
+    account = ngx_http_blob_account_find(bmcf, name);
+
+    if (account == NULL || bscf->all) {
+        return account;
+    }
+
+    if (bscf->accounts != NULL) {
+        served = bscf->accounts->elts;
+        for (i = 0; i < bscf->accounts->nelts; i++) {
+            if (served[i] == account) {
+                return account;
+            }
+        }
+    }
+
+    return NULL;
+}
+
 static policy_rule_t *
 ngx_http_blob_conf_rule_push(ngx_http_blob_account_t *account)
 {

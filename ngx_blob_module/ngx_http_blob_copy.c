@@ -209,10 +209,12 @@ ngx_http_blob_copy_fail(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
 
 /* ---- the request ------------------------------------------------------ */
 
+/* What another server keeps to itself is no source here, whatever its
+ * credentials. */
 static bool
-ngx_http_blob_copy_serves(void *bmcf, view_t account)
+ngx_http_blob_copy_serves(void *r, view_t account)
 {
-    return ngx_http_blob_account_find(bmcf, account) != NULL;
+    return ngx_http_blob_account_served(r, account) != NULL;
 }
 
 static proto_err_t
@@ -223,7 +225,7 @@ ngx_http_blob_copy_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                                .https = ctx->auth_in.https,
                                .opts.style = ctx->blcf->style,
                                .serves = ngx_http_blob_copy_serves,
-                               .ctx = ctx->bmcf };
+                               .ctx = r };
     proto_err_t err;
     writer_t w;
     u_char *buf;
@@ -304,7 +306,7 @@ ngx_http_blob_copy(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
                  : ngx_http_blob_copy_external(r, ctx);
     }
 
-    account = ngx_http_blob_account_find(ctx->bmcf, cp->copy.uri.account);
+    account = ngx_http_blob_account_served(r, cp->copy.uri.account);
     if (account == NULL) {
         return ngx_http_blob_copy_source_fail(r, ctx,
                                               PROTO_ERR_ACCOUNT_NOT_FOUND);

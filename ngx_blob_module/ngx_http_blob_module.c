@@ -382,6 +382,36 @@ ngx_http_blob_conf_origin_used(ngx_conf_t *cf, ngx_http_blob_main_conf_t *bmcf,
     }
 }
 
+/* The server serves what its locations do. */
+static ngx_int_t
+ngx_http_blob_conf_served(ngx_conf_t *cf, ngx_http_blob_loc_conf_t *blcf)
+{
+    ngx_http_blob_account_t **account;
+    ngx_http_blob_srv_conf_t *bscf;
+
+    bscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_blob_module);
+
+    if (blcf->account == NULL) {
+        bscf->all = 1;
+        return NGX_OK;
+    }
+
+    if (bscf->accounts == NULL) {
+        bscf->accounts = ngx_array_create(cf->pool, 2, sizeof(*account));
+        if (bscf->accounts == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    account = ngx_array_push(bscf->accounts);
+    if (account == NULL) {
+        return NGX_ERROR;
+    }
+
+    *account = blcf->account;
+    return NGX_OK;
+}
+
 /* Core's configuration of the location is merged already. */
 static char *
 ngx_http_blob_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
@@ -415,6 +445,9 @@ ngx_http_blob_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_http_blob_conf_origin_used(cf, bmcf, blcf);
+    if (ngx_http_blob_conf_served(cf, blcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     /* The operation's own limit holds, and only after authorisation. */
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
