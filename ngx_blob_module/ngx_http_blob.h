@@ -18,6 +18,7 @@
 #include "proto/headers.h"
 #include "proto/lease.h"
 #include "proto/op.h"
+#include "proto/service.h"
 #include "proto/uri.h"
 #include "store/store.h"
 
@@ -49,7 +50,8 @@
  *     tags.c      Get and Set Blob Tags, Set Blob Tier
  *     find.c      Find Blobs by Tags
  *     container.c containers, account rows
- *     service.c   service properties, CORS
+ *     service.c   service properties
+ *     cors.c      CORS: preflights, headers of answers, an origin's rules
  *     list.c      List Blobs, List Containers, block lists
  *     batch.c     Blob Batch: parts as subrequests
  *
@@ -164,11 +166,11 @@ typedef struct {
 } ngx_http_blob_main_conf_t;
 
 typedef struct {
-    ngx_uint_t pass;   /* a location of this server has blob_pass */
-    ngx_uint_t origin; /* ... of an account with an origin */
-    ngx_uint_t all;    /* ... of "*" */
+    ngx_uint_t pass;       /* a location of this server has blob_pass */
+    ngx_uint_t origin;     /* ... of an account with an origin */
+    ngx_uint_t all;        /* ... of "*" */
     ngx_array_t *accounts; /* those named: ngx_http_blob_account_t * */
-    void *origin_data; /* the origin side's: the named locations */
+    void *origin_data;     /* the origin side's: the named locations */
 } ngx_http_blob_srv_conf_t;
 
 typedef struct {
@@ -270,6 +272,7 @@ struct ngx_http_blob_ctx_s {
     unsigned unreachable:1;  /* ... and did not answer, container_reach */
     unsigned looked_again:4; /* the content had gone, see read.c */
     unsigned facts_asked:1;  /* ... for the blob, see fact_for_write */
+    unsigned cors_known:1;   /* the origin's CORS rules, for this request */
     unsigned framed:1;       /* the answer is a structured message */
 };
 
@@ -476,10 +479,28 @@ bool ngx_http_blob_tags_elsewhere(const ngx_http_blob_ctx_t *ctx);
 /* A request without a version is read as one of the account's default
  * version. */
 ngx_int_t ngx_http_blob_service_version(ngx_http_blob_ctx_t *ctx);
+/* What is kept of the account, or nothing; `buf` of BLOB_SERVICE_BUF backs
+ * it. */
+#define BLOB_SERVICE_BUF (2 * STORE_SERVICE_MAX) /* a document, its texts */
+tier_rc_t ngx_http_blob_service_load(ngx_http_blob_ctx_t *ctx, u_char *buf,
+                                     store_account_t *account,
+                                     proto_service_t *service);
+
+/* ---- cors.c ----------------------------------------------------------- */
+
 /* What the account's CORS rules add to an answer, once all its other headers
  * are there. ctx may be NULL. */
 ngx_int_t ngx_http_blob_cors_headers(ngx_http_request_t *r,
                                      ngx_http_blob_ctx_t *ctx);
+
+/* A request with an Origin to an account with an origin: its rules are asked
+ * for unless they are fresh; then `next`. ctx->cors_known: they count. */
+ngx_int_t ngx_http_blob_cors_know(ngx_http_request_t *r,
+                                  ngx_http_blob_ctx_t *ctx,
+                                  const ngx_http_blob_step_t *next);
+/* Rules were set at the origin through here: what is known of them is old. */
+ngx_int_t ngx_http_blob_cors_forget(ngx_http_blob_ctx_t *ctx,
+                                    const ngx_http_blob_step_t *next);
 
 /* ---- handler.c -------------------------------------------------------- */
 

@@ -280,6 +280,10 @@ ngx_http_blob_fwd_refresh(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
             &ngx_http_blob_step_fwd_fact);
     }
 
+    if (ctx->op->id == PROTO_OP_SET_SERVICE_PROPERTIES) {
+        return ngx_http_blob_cors_forget(ctx, &ngx_http_blob_step_fwd_unfence);
+    }
+
     if (ctx->op->level == PROTO_LEVEL_ACCOUNT
         || (status >= NGX_HTTP_SPECIAL_RESPONSE && status < 500))
     {
@@ -314,7 +318,8 @@ ngx_http_blob_fwd_holds(ngx_http_blob_ctx_t *ctx, ngx_uint_t status)
     case PROTO_LEVEL_CONTAINER:
         return done;
     default:
-        return false;
+        return ctx->op->id == PROTO_OP_SET_SERVICE_PROPERTIES
+            && (done || status >= 500);
     }
 }
 

@@ -300,7 +300,7 @@ ngx_http_blob_parse(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     ngx_http_blob_auth_input(r, ctx);
-    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate);
+    return ngx_http_blob_cors_know(r, ctx, &ngx_http_blob_step_gate);
 }
 
 /* ---- the gate --------------------------------------------------------- */

@@ -1,16 +1,13 @@
 #include "ngx_http_blob.h"
 
-#include "proto/cors.h"
 #include "proto/date.h"
 #include "proto/service.h"
 
 /*
- * Properties of the service of a standalone account, and what CORS makes of
- * them: preflight requests, and headers of every answer. With an origin they
- * are the origin's, and requests for them are forwarded.
+ * Properties of the service of a standalone account. With an origin they are
+ * the origin's, and requests for them are forwarded. cors.c has what follows
+ * from their CORS rules.
  */
-
-#define BLOB_SERVICE_BUF (2 * STORE_SERVICE_MAX) /* a document, its texts */
 
 typedef struct {
     store_change_t change;
@@ -25,8 +22,6 @@ static ngx_int_t ngx_http_blob_service_received(ngx_http_request_t *r,
                                                 ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_service_committed(ngx_http_request_t *r,
                                                  ngx_http_blob_ctx_t *ctx);
-static ngx_int_t ngx_http_blob_preflight_send(ngx_http_request_t *r,
-                                              ngx_http_blob_ctx_t *ctx);
 
 static const ngx_http_blob_step_t ngx_http_blob_step_service_send = {
     "service_send", "sending service properties", ngx_http_blob_service_send
@@ -38,13 +33,8 @@ static const ngx_http_blob_step_t ngx_http_blob_step_service_received = {
 static const ngx_http_blob_step_t ngx_http_blob_step_service_committed = {
     "service_committed", "sending reply", ngx_http_blob_service_committed
 };
-static const ngx_http_blob_step_t ngx_http_blob_step_preflight_send = {
-    "preflight_send", "answering preflight", ngx_http_blob_preflight_send
-};
 
-/* What is kept of the account, or nothing; `buf` of BLOB_SERVICE_BUF backs
- * it. */
-static tier_rc_t
+tier_rc_t
 ngx_http_blob_service_load(ngx_http_blob_ctx_t *ctx, u_char *buf,
                            store_account_t *account, proto_service_t *service)
 {
@@ -264,158 +254,5 @@ ngx_http_blob_service_version(ngx_http_blob_ctx_t *ctx)
     if (account.seen > ctx->seen) {
         ctx->seen = account.seen;
     }
-    return NGX_OK;
-}
-
-/* ---- CORS ------------------------------------------------------------- */
-
-ngx_int_t
-ngx_http_blob_preflight(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
-{
-    tier_rc_t rc;
-
-    if (ngx_http_blob_service_new(ctx) == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = ngx_http_blob_service_find(ctx);
-    if (rc != TIER_OK) {
-        return ngx_http_blob_fail(r, ctx, ngx_http_blob_rc_error(rc));
-    }
-
-    return ngx_http_blob_wait_durable(ctx, &ngx_http_blob_step_preflight_send);
-}
-
-static ngx_int_t
-ngx_http_blob_preflight_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
-{
-    ngx_http_blob_service_t *sv = ctx->op_data;
-    const proto_cors_rule_t *rule;
-    proto_cors_ask_t ask;
-    proto_err_t err;
-
-    err = proto_cors_ask(ctx->hdrs, ctx->nhdrs, &ask, &ctx->fault);
-    if (err == PROTO_OK) {
-        err = proto_cors_preflight(&sv->service.cors, &ask, &rule);
-    }
-    if (err != PROTO_OK) {
-        return ngx_http_blob_fail(r, ctx, err);
-    }
-
-    proto_cors_preflight_headers(rule, &ask, ngx_http_blob_emit, r);
-    return ngx_http_blob_reply(r, ctx, NGX_HTTP_OK, VIEW_NULL, VIEW_NULL);
-}
-
-static void
-ngx_http_blob_cors_name(writer_t *w, const proto_cors_rule_t *rule,
-                        view_t name)
-{
-    if (!proto_cors_exposed(rule, name)) {
-        return;
-    }
-
-    if (w->len != 0) {
-        writer_putc(w, ',');
-    }
-    writer_put(w, name);
-}
-
-/* The names of the answer's headers that a page may see: browsers know no
- * prefixes. */
-static ngx_int_t
-ngx_http_blob_cors_expose(ngx_http_request_t *r, const proto_cors_rule_t *rule,
-                          view_t *ret)
-{
-    ngx_list_part_t *part;
-    ngx_table_elt_t *h;
-    size_t cap = 64;
-    ngx_uint_t i;
-    u_char *buf;
-    writer_t w;
-
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
-        for (i = 0; i < part->nelts; i++) {
-            cap += h[i].key.len + 1;
-        }
-    }
-
-    buf = ngx_pnalloc(r->pool, cap);
-    if (buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    writer_init_fixed(&w, buf, cap);
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash != 0) {
-                ngx_http_blob_cors_name(&w, rule,
-                                        ngx_http_blob_view(h[i].key));
-            }
-        }
-    }
-
-    /* those that nginx writes itself */
-    ngx_http_blob_cors_name(&w, rule, VIEW("Date"));
-    if (r->headers_out.content_length_n >= 0) {
-        ngx_http_blob_cors_name(&w, rule, VIEW("Content-Length"));
-    }
-
-    *ret = writer_view(&w);
-    return writer_ok(&w) ? NGX_OK : NGX_ERROR;
-}
-
-ngx_int_t
-ngx_http_blob_cors_headers(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
-{
-    static u_char buf[BLOB_SERVICE_BUF];
-    proto_cors_answer_t a;
-    store_account_t account;
-    proto_service_t service;
-    view_t names = VIEW_NULL;
-
-    if (ctx == NULL || ctx->kind != BLOB_CTX_MAIN || ctx->account == NULL
-        || ctx->op == NULL || ctx->op->id == PROTO_OP_PREFLIGHT
-        || ctx->bmcf->store == NULL || ngx_http_blob_has_origin(ctx))
-    {
-        return NGX_OK;
-    }
-
-    /* rules that are not durable yet are none yet */
-    if (ngx_http_blob_service_load(ctx, buf, &account, &service) != TIER_OK
-        || account.number > store_durable(ctx->bmcf->store))
-    {
-        return NGX_OK;
-    }
-
-    a = proto_cors_answer(&service.cors,
-                          proto_hdr(&ctx->headers, PROTO_HDR_ORIGIN),
-                          ngx_http_blob_view(r->method_name));
-
-    if (a.rule != NULL
-        && ngx_http_blob_cors_expose(r, a.rule, &names) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if ((a.allow_origin.len != 0
-         && ngx_http_blob_header(r, VIEW("Access-Control-Allow-Origin"),
-                                 a.allow_origin)
-                != NGX_OK)
-        || (names.len != 0
-            && ngx_http_blob_header(r, VIEW("Access-Control-Expose-Headers"),
-                                    names)
-                   != NGX_OK)
-        || (a.credentials
-            && ngx_http_blob_header(
-                   r, VIEW("Access-Control-Allow-Credentials"), VIEW("true"))
-                   != NGX_OK)
-        || (a.vary
-            && ngx_http_blob_header(r, VIEW("Vary"), VIEW("Origin"))
-                   != NGX_OK))
-    {
-        return NGX_ERROR;
-    }
-
     return NGX_OK;
 }

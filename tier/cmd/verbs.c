@@ -278,8 +278,7 @@ local_ls(const options_t *o, store_t *store, store_reader_t *reader)
                                   print_container, &any, &seen);
 
         if (rc >= 0 && !any
-            && !config_names(o->dir, &plain, view_str(o->account)))
-        {
+            && !config_names(o->dir, &plain, view_str(o->account))) {
             fprintf(stderr, "blob-tier: the store has no account %s\n",
                     o->account);
             return STATUS_FAILED;

@@ -56,7 +56,7 @@ static const proto_op_t rows[PROTO_OP_COUNT] = {
     ROW(GET_SERVICE_STATS, "Get Blob Service Stats", ACCOUNT, "GET", 0, "service", "stats", 0, R, 's', 0, NONE, 0, 0, FORWARD, REFUSE),
     ROW(BATCH, "Blob Batch", ACCOUNT, "POST", 0, NULL, "batch", 0, ANY, 's', 0, XML, 4 * MIB, 1, NATIVE, NATIVE),
     ROW(FIND_BLOBS_BY_TAGS, "Find Blobs by Tags", ACCOUNT, "GET", 0, NULL, "blobs", 0, F, 's', 0, NONE, 0, 0, FORWARD, NATIVE),
-    ROW(PREFLIGHT, "Preflight Blob Request", ACCOUNT, "OPTIONS", 0, NULL, NULL, 0, ANY, 's', 1, NONE, 0, 0, FORWARD, NATIVE),
+    ROW(PREFLIGHT, "Preflight Blob Request", ACCOUNT, "OPTIONS", 0, NULL, NULL, 0, ANY, 's', 1, NONE, 0, 0, NATIVE, NATIVE),
 
     ROW(CREATE_CONTAINER, "Create Container", CONTAINER, "PUT", 0, "container", NULL, 0, C | W, 'c', 0, NONE, 0, 1, NATIVE, NATIVE),
     ROW(GET_CONTAINER_PROPERTIES, "Get Container Properties", CONTAINER, "GET", 1, "container", NULL, 0, R, 'c', 0, NONE, 0, 0, NATIVE, NATIVE),

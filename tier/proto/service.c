@@ -395,6 +395,39 @@ proto_service_body(view_t xml, writer_t *scratch, proto_service_t *ret,
 }
 
 
+proto_err_t
+proto_service_cors(view_t xml, writer_t *scratch, proto_cors_t *ret,
+                   proto_fault_t *fault)
+{
+    proto_xml_event_t event;
+    proto_xml_t x;
+
+    ret->n = 0;
+    proto_xml_init(&x, xml);
+
+    if (proto_xml_next(&x) != PROTO_XML_START
+        || !view_eq(x.name, VIEW("StorageServiceProperties")))
+    {
+        return bad_document(fault);
+    }
+
+    while ((event = proto_xml_child(&x)) == PROTO_XML_START) {
+        proto_err_t err = view_eq(x.name, VIEW("Cors"))
+                            ? read_cors(&x, scratch, ret, fault)
+                        : proto_xml_skip(&x) ? PROTO_OK
+                                             : bad_document(fault);
+
+        if (err != PROTO_OK) {
+            return err;
+        }
+    }
+
+    return event == PROTO_XML_END && proto_xml_next(&x) == PROTO_XML_DONE
+             ? PROTO_OK
+             : bad_document(fault);
+}
+
+
 #define OFF       "<Enabled>false</Enabled>"
 #define RETENTION "<RetentionPolicy>" OFF "</RetentionPolicy>"
 #define METRICS   "<Version>1.0</Version>" OFF RETENTION

@@ -30,6 +30,11 @@ proto_err_t proto_service_read(view_t xml, writer_t *scratch,
 proto_err_t proto_service_body(view_t xml, writer_t *scratch,
                                proto_service_t *ret, proto_fault_t *fault);
 
+/* The rules alone, of another service's answer to Get Blob Service
+ * Properties, whatever else it says; the errors of proto_service_read. */
+proto_err_t proto_service_cors(view_t xml, writer_t *scratch,
+                               proto_cors_t *ret, proto_fault_t *fault);
+
 /* What Get Blob Service Properties says, and the form in which it is kept. */
 void proto_service_document(writer_t *w, const proto_service_t *service);
 

@@ -71,8 +71,14 @@ fact_key(view_t account, view_t container, view_t name, fact_key_t *ret)
 {
     index_key_t k;
 
-    if (container_key(account, container, &k) != TIER_OK
-        || name.len > STORE_NAME_MAX)
+    if (container.len == 0 && account.len != 0
+        && account.len <= STORE_LABEL_MAX && name.len == 0)
+    {
+        memcpy(k.buf, account.ptr, account.len);
+        k.len = account.len;
+
+    } else if (container_key(account, container, &k) != TIER_OK
+               || name.len > STORE_NAME_MAX)
     {
         return false;
     }

@@ -190,10 +190,51 @@ refused(void **state)
 }
 
 
+/* The rules of a service that has on what cannot be on here. */
+static void
+rules_alone(void **state)
+{
+    static const struct {
+        const char *xml;
+        proto_err_t err;
+        unsigned n;
+    } cases[] = {
+        { "\xEF\xBB\xBF<?xml version=\"1.0\" encoding=\"utf-8\"?>" DOC(
+              "<Logging><Version>1.0</Version><Read>true</Read></Logging>" RULE
+              "<StaticWebsite><Enabled>true</Enabled></StaticWebsite>"
+              "<New><Deep>x</Deep></New>"),
+          PROTO_OK, 1 },
+        { DOC(""), PROTO_OK, 0 },
+        { DOC("<Cors/>"), PROTO_OK, 0 },
+        { DOC("<Cors><CorsRule/></Cors>"), PROTO_ERR_MISSING_REQUIRED_XML_NODE,
+          0 },
+        { DOC(RULE "<Logging>"), PROTO_ERR_INVALID_XML_DOCUMENT, 1 },
+        { DOC(RULE) "x", PROTO_ERR_INVALID_XML_DOCUMENT, 1 },
+        { "<StorageServiceProperties><Cors/>", PROTO_ERR_INVALID_XML_DOCUMENT,
+          0 },
+        { "<Error><Cors/></Error>", PROTO_ERR_INVALID_XML_DOCUMENT, 0 },
+        { "", PROTO_ERR_INVALID_XML_DOCUMENT, 0 },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        proto_cors_t cors = { .n = 5 };
+        writer_t w;
+
+        writer_init_fixed(&w, texts, sizeof(texts));
+        assert_int_equal(
+            proto_service_cors(view_str(cases[i].xml), &w, &cors, &fault),
+            cases[i].err);
+        assert_int_equal(cors.n, cases[i].n);
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rules_alone),
         cmocka_unit_test(merged),
         cmocka_unit_test(only_off),
         cmocka_unit_test(refused),

@@ -234,6 +234,22 @@ test_facts(void **state)
         store_fact_get(reader, ACCOUNT, CONTAINER, VIEW_NULL, &w, &g),
         TIER_OK);
     assert_int_equal(g.container_props.public_access, 1);
+    /* the account's */
+    f.container_props.acl = VIEW("text");
+    assert_int_equal(
+        store_fact_get(reader, ACCOUNT, VIEW_NULL, VIEW_NULL, &w, &g),
+        TIER_NOT_FOUND);
+    assert_int_equal(store_fact_put(store, ACCOUNT, VIEW_NULL, VIEW_NULL, &f),
+                     TIER_OK);
+    assert_int_equal(store_fact_put(store, ACCOUNT, VIEW_NULL, VIEW("x"), &f),
+                     TIER_EINVAL);
+    assert_int_equal(
+        store_fact_put(store, VIEW_NULL, VIEW_NULL, VIEW_NULL, &f),
+        TIER_EINVAL);
+    assert_int_equal(
+        store_fact_get(reader, ACCOUNT, VIEW_NULL, VIEW_NULL, &w, &g),
+        TIER_OK);
+    assert_true(view_eq(g.container_props.acl, VIEW("text")));
     for (int i = 0; i < 1000; i++) {
         char name[16];
 
