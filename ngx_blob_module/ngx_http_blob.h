@@ -63,6 +63,7 @@
  *     verdict.c   what the origin says of a caller; zone.c keeps it
  *     slice.c     reads through the hot tier, @blob_slice
  *     forward.c   flush, fence, @blob_forward, @blob_tier listings
+ *     list_account.c  List Containers, forwarded and completed
  *     filter.c    ngx_http_blob_filter_module: header and body filter,
  *                 Azure bodies for nginx's own errors
  *
@@ -646,6 +647,10 @@ view_t ngx_http_blob_verdict_key(ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_lake_allows(ngx_http_request_t *r,
                                     ngx_http_blob_ctx_t *ctx,
                                     const ngx_http_blob_step_t *next);
+/* List Containers: the origin's, with the containers that it is still to be
+ * told of. */
+ngx_int_t ngx_http_blob_list_account(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx);
 /* The merged listing through @blob_tier, the whole answer. */
 ngx_int_t ngx_http_blob_list_origin(ngx_http_request_t *r,
                                     ngx_http_blob_ctx_t *ctx);

@@ -567,6 +567,13 @@ ngx_http_blob_fwd_edit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     fwd->body = p;
     fwd->len = w.len;
+
+    if (ctx->op->id == PROTO_OP_LIST_CONTAINERS
+        && ngx_http_blob_list_pending(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return writer_ok(&w) ? NGX_OK : NGX_ERROR;
 }
 

@@ -672,6 +672,7 @@ ngx_http_blob_fwd_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     if (ngx_http_blob_query_part(r, ctx, false, &spec.query) != NGX_OK
+        || ngx_http_blob_list_query(r, ctx, &spec.query) != NGX_OK
         || ngx_http_blob_fwd_headers(r, ctx, &spec) != NGX_OK
         || ngx_http_blob_out_make(r->pool, ctx, &spec, &way->out) != NGX_OK
         || (way->fwd->acl && ngx_http_blob_fwd_body(r, ctx) != NGX_OK))

@@ -417,6 +417,10 @@ ngx_http_blob_dispatch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_copy(r, ctx, true);
     }
 
+    if (how == PROTO_FORWARD && op->id == PROTO_OP_LIST_CONTAINERS) {
+        return ngx_http_blob_list_account(r, ctx);
+    }
+
     if (how == PROTO_FORWARD) {
         return ngx_http_blob_forward(r, ctx);
     }

@@ -337,4 +337,11 @@ ngx_int_t ngx_http_blob_error_replace(ngx_http_request_t *r,
                                       ngx_http_blob_ctx_t *ctx,
                                       proto_err_t err);
 
+/* list_account.c: the query as the origin is to read it, the document with our
+ * containers in it. Nothing of other requests. */
+ngx_int_t ngx_http_blob_list_query(ngx_http_request_t *r,
+                                   ngx_http_blob_ctx_t *ctx, view_t *query);
+ngx_int_t ngx_http_blob_list_pending(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx);
+
 #endif

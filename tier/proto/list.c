@@ -127,6 +127,8 @@ parse_bound(const proto_uri_t *uri, proto_param_id_t id, const char *name,
 
     return v.len != 0
                 && (uri->container.len == 0
+                    || view_eq_ci(proto_uri_param(uri, PROTO_PARAM_COMP),
+                                  VIEW("blobs"))
                     || (proto_list_fold(opts, v, &folded)
                         && folded.len < v.len))
              ? value_fault(fault, name, v)
@@ -225,6 +227,16 @@ proto_list_check(const proto_uri_t *uri, proto_fault_t *fault)
     }
 
     return err == PROTO_OK ? parse_include(uri, &opts, fault) : err;
+}
+
+
+bool
+proto_list_includes_metadata(const proto_uri_t *uri)
+{
+    proto_list_opts_t opts = { 0 };
+    proto_fault_t fault;
+
+    return parse_include(uri, &opts, &fault) == PROTO_OK && opts.metadata;
 }
 
 

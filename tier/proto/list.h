@@ -44,6 +44,9 @@ proto_err_t proto_list_parse(const proto_uri_t *uri, writer_t *scratch,
  * edge's answers do not depend on where the names are. */
 proto_err_t proto_list_check(const proto_uri_t *uri, proto_fault_t *fault);
 
+/* include has metadata, and nothing that is refused. */
+bool proto_list_includes_metadata(const proto_uri_t *uri);
+
 /* A name of the listing: true and the prefix that stands for it, delimiter
  * included, when the delimiter follows the asked prefix in it. */
 bool proto_list_fold(const proto_list_opts_t *opts, view_t name,

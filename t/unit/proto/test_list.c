@@ -204,6 +204,18 @@ bounds(void **state)
 }
 
 
+/* Another operation that takes markers and prefixes has no such. */
+static void
+bounds_of_a_search(void **state)
+{
+    (void) state;
+    uri.known[PROTO_PARAM_COMP] = VIEW("blobs");
+    assert_int_equal(parse(), PROTO_OK);
+    uri.known[PROTO_PARAM_STARTFROM] = VIEW("d");
+    assert_int_equal(parse(), PROTO_ERR_INVALID_QUERY_PARAMETER_VALUE);
+}
+
+
 static void
 block_lists(void **state)
 {
@@ -272,6 +284,7 @@ main(void)
         cmocka_unit_test_setup(folds, fresh),
         cmocka_unit_test_setup(markers, fresh),
         cmocka_unit_test_setup(bounds, fresh),
+        cmocka_unit_test_setup(bounds_of_a_search, fresh),
         cmocka_unit_test_setup(block_lists, fresh),
         cmocka_unit_test_setup(checked, fresh),
     };
