@@ -289,7 +289,8 @@ origin_page_parse(view_t xml, origin_page_t *ret)
     size_t room = xml.len * ROOM + 4096;
     void *strings;
 
-    if (root == NULL) {
+    /* entries are given on: with entities of its own they would say nothing */
+    if (root == NULL || doc->intSubset != NULL) {
         xmlFreeDoc(doc);
         return TIER_EINVAL;
     }
