@@ -187,4 +187,24 @@ is code(copy($edge, 'Copy Blob From URL', '/con/new', '/con/wait',
     'x-ms-if-tags' => "w='1'", 'If-Unmodified-Since' =>
     $known->{'last-modified'})), 202, 'and that it was not';
 
+# the same of a source that blob-tier reads
+my $old = $t->nginx('old', origin => $lake, policy => 'fresh 1s;')->start;
+my $reader = $t->tier($old);
+is code($old->blob('PUT', '/con/stale', {}, 'stale')), 201, 'a blob';
+$known = $old->blob('HEAD', '/con/stale')->{headers};
+sleep 2;
+$reader->start;
+is $reader->run('flush', '--timeout', 20), 0, 'flush';
+isnt $lake->blob('HEAD', '/con/stale')->{headers}{$_}, $known->{$_},
+    "another $_ there" for 'etag', 'last-modified';
+sleep 2;
+for (@cases[0 .. 3]) {
+    my ($name, undef, $want) = @$_;
+    my $value = $known->{$name =~ /since/ ? 'last-modified' : 'etag'};
+    is code($old->blob('PUT', '/con/parts?comp=block&blockid=QQ%3D%3D', {
+        'x-ms-copy-source' => $old->url . '/con/stale',
+        "x-ms-source-$name" => $value })), $want eq '202' ? 201 : $want,
+        "block, source $name: $value";
+}
+
 $t->done;
