@@ -64,6 +64,9 @@
  *     slice.c     reads through the hot tier, @blob_slice
  *     forward.c   flush, fence, @blob_forward, @blob_tier listings
  *     list_account.c  List Containers, forwarded and completed
+ *     stage.c     blocks that wait here, for a list that is forwarded
+ *     answer.c    what comes back of what was forwarded
+ *     tier.c      a connection to blob-tier
  *     filter.c    ngx_http_blob_filter_module: header and body filter,
  *                 Azure bodies for nginx's own errors
  *

@@ -84,17 +84,27 @@ ngx_http_blob_fwd_commit(ngx_http_blob_ctx_t *ctx, store_change_t *change,
 }
 
 /* Blocks that wait here for a list go with the blob, also if the origin has
- * none of that name: that is how an upload is given up. */
+ * none of that name: that is how an upload is given up. They go when the
+ * origin has committed a list of them, too. */
 static bool
 ngx_http_blob_fwd_drops_blocks(ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
     proto_delete_t what;
 
-    return ctx->op->id == PROTO_OP_DELETE_BLOB && fwd->fenced
+    if (!fwd->fenced || ctx->container_found != BLOB_LOOKUP_FOUND
+        || !ctx->blob.uncommitted)
+    {
+        return false;
+    }
+
+    if (ctx->op->id == PROTO_OP_PUT_BLOCK_LIST) {
+        return fwd->read && fwd->status == NGX_HTTP_CREATED;
+    }
+
+    return ctx->op->id == PROTO_OP_DELETE_BLOB
         && (fwd->status < NGX_HTTP_SPECIAL_RESPONSE
             || fwd->status == NGX_HTTP_NOT_FOUND)
-        && ctx->container_found == BLOB_LOOKUP_FOUND && ctx->blob.uncommitted
         && ctx->snapshot == 0
         && proto_uri_param(&ctx->uri, PROTO_PARAM_VERSIONID).len == 0
         && proto_snapshot_delete(&ctx->uri, &ctx->headers, &what, &ctx->fault)

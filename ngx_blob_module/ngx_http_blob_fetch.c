@@ -1,6 +1,5 @@
 #include "ngx_http_blob_fetch.h"
-
-#include <sys/un.h>
+#include "ngx_http_blob_tier.h"
 
 #include "base/digest.h"
 
@@ -25,9 +24,7 @@ struct ngx_http_blob_fetch_s {
     proto_fetched_t source;
     proto_err_t err;
 
-    ngx_peer_connection_t pc;
-    struct sockaddr_un sun;
-    ngx_str_t name;
+    ngx_http_blob_tier_t tier;
 
     u_char *ask;
     size_t ask_len;
@@ -66,20 +63,11 @@ static const ngx_http_blob_step_t ngx_http_blob_step_fetch = {
 /* ---- the socket ------------------------------------------------------- */
 
 static void
-ngx_http_blob_fetch_close(ngx_http_blob_fetch_t *f)
-{
-    if (f->pc.connection != NULL) {
-        ngx_close_connection(f->pc.connection);
-        f->pc.connection = NULL;
-    }
-}
-
-static void
 ngx_http_blob_fetch_cleanup(void *data)
 {
     ngx_http_blob_fetch_t *f = data;
 
-    ngx_http_blob_fetch_close(f);
+    ngx_http_blob_tier_close(&f->tier);
     if (f->body != NULL) {
         store_body_abort(f->body);
         f->body = NULL;
@@ -98,70 +86,11 @@ ngx_http_blob_fetch_event(ngx_event_t *ev)
 }
 
 static ngx_int_t
-ngx_http_blob_fetch_connect(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
-{
-    ngx_str_t *store = &f->ctx->bmcf->store_path;
-    u_char *last = (u_char *) f->sun.sun_path + sizeof(f->sun.sun_path) - 1;
-    ngx_connection_t *c;
-    ngx_int_t rc;
-
-    f->sun.sun_family = AF_UNIX;
-    if (ngx_snprintf((u_char *) f->sun.sun_path, sizeof(f->sun.sun_path) - 1,
-                     "%V/run/tier.sock%Z", store)
-        == last)
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_str_set(&f->name, "blob-tier");
-    f->pc.sockaddr = (struct sockaddr *) &f->sun;
-    f->pc.socklen = sizeof(f->sun);
-    f->pc.name = &f->name;
-    f->pc.get = ngx_event_get_peer;
-    f->pc.log = r->connection->log;
-    f->pc.log_error = NGX_ERROR_ERR;
-
-    rc = ngx_event_connect_peer(&f->pc);
-    c = f->pc.connection;
-
-    if (rc != NGX_OK && rc != NGX_AGAIN) {
-        if (c != NULL && rc != NGX_DECLINED) {
-            ngx_http_blob_fetch_close(f);
-        }
-        f->pc.connection = NULL;
-        return NGX_DECLINED;
-    }
-
-    c->data = f;
-    c->log = r->connection->log;
-    c->read->log = c->log;
-    c->write->log = c->log;
-    c->read->handler = ngx_http_blob_fetch_event;
-    c->write->handler = ngx_http_blob_fetch_event;
-    return NGX_OK;
-}
-
-/* Nothing to do until the socket is ready, or too long was. */
-static ngx_int_t
-ngx_http_blob_fetch_wait(ngx_http_blob_fetch_t *f)
-{
-    ngx_connection_t *c = f->pc.connection;
-
-    if (ngx_handle_read_event(c->read, 0) != NGX_OK
-        || ngx_handle_write_event(c->write, 0) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_add_timer(c->read, BLOB_FETCH_WAIT_MS);
-    return BLOB_WAIT;
-}
-
-static ngx_int_t
 ngx_http_blob_fetch_wait_task(ngx_http_blob_fetch_t *f)
 {
-    if (f->pc.connection != NULL && f->pc.connection->read->timer_set) {
-        ngx_del_timer(f->pc.connection->read);
+    if (f->tier.pc.connection != NULL
+        && f->tier.pc.connection->read->timer_set) {
+        ngx_del_timer(f->tier.pc.connection->read);
     }
 
     return BLOB_WAIT;
@@ -195,7 +124,7 @@ ngx_http_blob_fetch_ended(ngx_http_blob_fetch_t *f)
 {
     ngx_log_t *log = f->ctx->r->connection->log;
 
-    ngx_http_blob_fetch_close(f);
+    ngx_http_blob_tier_close(&f->tier);
 
     if (f->err == PROTO_OK) {
         f->err = ngx_http_blob_fetch_verify(f);
@@ -290,12 +219,12 @@ ngx_http_blob_fetch_post(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
 static ngx_int_t
 ngx_http_blob_fetch_send(ngx_http_blob_fetch_t *f)
 {
-    ngx_connection_t *c = f->pc.connection;
+    ngx_connection_t *c = f->tier.pc.connection;
     ssize_t n;
 
     n = c->send(c, f->ask + f->sent, f->ask_len - f->sent);
     if (n == NGX_AGAIN) {
-        return ngx_http_blob_fetch_wait(f);
+        return ngx_http_blob_tier_wait(&f->tier, BLOB_FETCH_WAIT_MS);
     }
     if (n < 0) {
         return ngx_http_blob_fetch_failed(f, PROTO_ERR_SERVER_BUSY,
@@ -355,13 +284,13 @@ ngx_http_blob_fetch_known(ngx_http_request_t *r, ngx_http_blob_fetch_t *f,
 static ngx_int_t
 ngx_http_blob_fetch_head(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
 {
-    ngx_connection_t *c = f->pc.connection;
+    ngx_connection_t *c = f->tier.pc.connection;
     u_char *end;
     ssize_t n;
 
     n = c->recv(c, f->head + f->head_len, BLOB_FETCH_HEAD_MAX - f->head_len);
     if (n == NGX_AGAIN) {
-        return ngx_http_blob_fetch_wait(f);
+        return ngx_http_blob_tier_wait(&f->tier, BLOB_FETCH_WAIT_MS);
     }
     if (n <= 0) {
         return ngx_http_blob_fetch_failed(f, PROTO_ERR_SERVER_BUSY,
@@ -387,7 +316,7 @@ ngx_http_blob_fetch_head(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
 static ngx_int_t
 ngx_http_blob_fetch_body(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
 {
-    ngx_connection_t *c = f->pc.connection;
+    ngx_connection_t *c = f->tier.pc.connection;
     size_t room;
     ssize_t n;
 
@@ -400,7 +329,7 @@ ngx_http_blob_fetch_body(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
                             BLOB_BODY_BUF_SIZE - f->fill);
     n = c->recv(c, f->buf[f->cur] + f->fill, room);
     if (n == NGX_AGAIN) {
-        return ngx_http_blob_fetch_wait(f);
+        return ngx_http_blob_tier_wait(&f->tier, BLOB_FETCH_WAIT_MS);
     }
     if (n <= 0) {
         return ngx_http_blob_fetch_failed(f, PROTO_ERR_COPY_SOURCE_FAILED,
@@ -431,7 +360,7 @@ ngx_http_blob_fetch_turn(ngx_http_request_t *r, ngx_http_blob_fetch_t *f)
         return ngx_http_blob_fetch_ended(f);
     }
 
-    if (f->pc.connection->read->timedout) {
+    if (f->tier.pc.connection->read->timedout) {
         return ngx_http_blob_fetch_failed(f, PROTO_ERR_SERVER_BUSY,
                                           "blob-tier does not answer");
     }
@@ -455,7 +384,7 @@ ngx_http_blob_fetch_pump(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     } while (rc == BLOB_NEXT && ctx->step == &ngx_http_blob_step_fetch);
 
     if (rc == NGX_ERROR) {
-        ngx_http_blob_fetch_close(f);
+        ngx_http_blob_tier_close(&f->tier);
     }
 
     return rc;
@@ -513,7 +442,9 @@ ngx_http_blob_fetch(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
             "the account has no blob_copy_source");
     }
 
-    if (ngx_http_blob_fetch_connect(r, f) != NGX_OK) {
+    if (ngx_http_blob_tier_connect(ctx, &f->tier, f, ngx_http_blob_fetch_event)
+        != NGX_OK)
+    {
         return ngx_http_blob_fetch_failed(
             f, PROTO_ERR_SERVER_BUSY,
             "blob-tier, which fetches it, does not run");

@@ -1,11 +1,10 @@
 #include "ngx_http_blob_origin.h"
+#include "ngx_http_blob_tier.h"
 
 #include "proto/copy.h"
 #include "proto/date.h"
 #include "proto/list.h"
 #include "proto/native.h"
-
-#include <sys/un.h>
 
 /*
  * Operations that the origin does itself, and listings that blob-tier merges.
@@ -154,25 +153,46 @@ ngx_http_blob_fwd_cleanup(void *data)
 }
 
 static ngx_int_t
+ngx_http_blob_fwd_ready(ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+
+    return ngx_http_blob_goto(
+        ctx, fwd->before != NULL ? fwd->before : &ngx_http_blob_step_fwd_send);
+}
+
+ngx_int_t
+ngx_http_blob_forward_out(ngx_http_blob_ctx_t *ctx)
+{
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_send);
+}
+
+ngx_int_t
+ngx_http_blob_forward_hold(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                           const ngx_http_blob_step_t *next)
+{
+    store_change_t *change = ngx_http_blob_fwd_change(ctx, STORE_FENCE_SET);
+    int64_t body_s =
+        r->headers_in.content_length_n > 0
+            ? (int64_t) r->headers_in.content_length_n / (1024 * 1024)
+            : 0;
+
+    change->fence_expires_ms =
+        ngx_http_blob_now_ms() + (BLOB_FENCE_BASE_S + body_s) * 1000;
+    return ngx_http_blob_commit(ctx, change, next);
+}
+
+static ngx_int_t
 ngx_http_blob_fwd_fence(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    store_change_t *change;
-    int64_t body_s;
-
     if (!ctx->op->write || ctx->op->level != PROTO_LEVEL_BLOB
         || ctx->policy.write != WRITE_BACK
         || ctx->container_found != BLOB_LOOKUP_FOUND)
     {
-        return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_send);
+        return ngx_http_blob_fwd_ready(ctx);
     }
 
-    body_s = r->headers_in.content_length_n > 0
-               ? (int64_t) r->headers_in.content_length_n / (1024 * 1024)
-               : 0;
-    change = ngx_http_blob_fwd_change(ctx, STORE_FENCE_SET);
-    change->fence_expires_ms =
-        ngx_http_blob_now_ms() + (BLOB_FENCE_BASE_S + body_s) * 1000;
-    return ngx_http_blob_commit(ctx, change, &ngx_http_blob_step_fwd_fenced);
+    return ngx_http_blob_forward_hold(r, ctx, &ngx_http_blob_step_fwd_fenced);
 }
 
 static ngx_int_t
@@ -192,38 +212,10 @@ ngx_http_blob_fwd_fenced(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     fwd->fenced = fwd->change.rc == TIER_OK;
-    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_send);
+    return ngx_http_blob_fwd_ready(ctx);
 }
 
 /* ---- flush ------------------------------------------------------------ */
-
-/* A socket that nobody listens on refuses at once. */
-static bool
-ngx_http_blob_tier_alive(ngx_http_blob_ctx_t *ctx)
-{
-    struct sockaddr_un sun;
-    ngx_socket_t s;
-    bool alive;
-
-    ngx_memzero(&sun, sizeof(sun));
-    sun.sun_family = AF_UNIX;
-    if (ngx_snprintf((u_char *) sun.sun_path, sizeof(sun.sun_path) - 1,
-                     "%V/run/tier.sock%Z", &ctx->bmcf->store_path)
-        >= (u_char *) sun.sun_path + sizeof(sun.sun_path) - 1)
-    {
-        return true; /* too long to ask */
-    }
-
-    s = ngx_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s == (ngx_socket_t) -1) {
-        return true;
-    }
-
-    alive = connect(s, (struct sockaddr *) &sun, sizeof(sun)) == 0
-         || ngx_socket_errno == NGX_EAGAIN;
-    ngx_close_socket(s);
-    return alive;
-}
 
 /* Is what holds the queue up an entry that waits for the operator? */
 static bool
@@ -385,9 +377,15 @@ ngx_http_blob_forward(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     if (ctx->op->id == PROTO_OP_SET_CONTAINER_ACL) {
-        fwd->acl = 1;
+        fwd->read = 1;
         return ngx_http_blob_body_read(r, ctx, (size_t) ctx->op->body_limit,
                                        &ngx_http_blob_step_fwd_flush);
+    }
+
+    /* a list that could not be committed here */
+    if (ctx->op->id == PROTO_OP_PUT_BLOCK_LIST && ctx->body != NULL) {
+        fwd->read = 1;
+        fwd->before = ngx_http_blob_stage_step();
     }
 
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_flush);
@@ -675,7 +673,7 @@ ngx_http_blob_fwd_send(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         || ngx_http_blob_list_query(r, ctx, &spec.query) != NGX_OK
         || ngx_http_blob_fwd_headers(r, ctx, &spec) != NGX_OK
         || ngx_http_blob_out_make(r->pool, ctx, &spec, &way->out) != NGX_OK
-        || (way->fwd->acl && ngx_http_blob_fwd_body(r, ctx) != NGX_OK))
+        || (way->fwd->read && ngx_http_blob_fwd_body(r, ctx) != NGX_OK))
     {
         return NGX_ERROR;
     }

@@ -96,6 +96,7 @@ struct ngx_http_blob_fwd_s {
     int64_t deadline_ms;
     ngx_msec_t poll_ms;
     const ngx_http_blob_step_t *flushed; /* NULL: the request goes out */
+    const ngx_http_blob_step_t *before;  /* once fenced; NULL: nothing */
     store_change_t change;
     ngx_uint_t status;
     u_char *body;
@@ -103,7 +104,7 @@ struct ngx_http_blob_fwd_s {
     size_t cap;
     unsigned edit:1; /* the answer is a document that we change */
     unsigned tier:1;
-    unsigned acl:1; /* the request's body is in memory */
+    unsigned read:1; /* the request's body is in memory */
     unsigned out:1;
     unsigned fenced:1;
     unsigned held:1;
@@ -285,6 +286,19 @@ store_change_t *ngx_http_blob_fwd_change(ngx_http_blob_ctx_t *ctx,
 /* ctx->blob is a record that the origin has too. */
 bool ngx_http_blob_fwd_record(ngx_http_blob_ctx_t *ctx);
 bool ngx_http_blob_word_in(view_t v, const char *const *words);
+/* From fwd->before: goes on with sending it. */
+ngx_int_t ngx_http_blob_forward_out(ngx_http_blob_ctx_t *ctx);
+/* Sets the fence, anew if it is there; fwd->change.rc says whether. */
+ngx_int_t ngx_http_blob_forward_hold(ngx_http_request_t *r,
+                                     ngx_http_blob_ctx_t *ctx,
+                                     const ngx_http_blob_step_t *next);
+
+/* ---- stage.c ---------------------------------------------------------- */
+
+/* Before a block list whose body was read goes out: blob-tier uploads what it
+ * names of the blocks that wait here. Ends in ngx_http_blob_forward_out, or
+ * answers the error. */
+const ngx_http_blob_step_t *ngx_http_blob_stage_step(void);
 
 /* ---- answer.c --------------------------------------------------------- */
 

@@ -399,11 +399,35 @@ ngx_http_blob_put_received(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
                                       &ngx_http_blob_step_put_committed);
 }
 
+/* The list names a block that is not here, but may be at the origin: of a blob
+ * whose committed version is there. */
+static bool
+ngx_http_blob_list_elsewhere(ngx_http_blob_ctx_t *ctx,
+                             const ngx_http_blob_wr_t *wr)
+{
+    if (wr->change.verdict != STORE_V_NO_BLOCK
+        || !ngx_http_blob_has_origin(ctx)
+        || ctx->container.state == STORE_DIRTY
+        || ngx_http_blob_find_blob(ctx) < 0)
+    {
+        return false;
+    }
+
+    return ctx->blob_found == BLOB_LOOKUP_ABSENT
+             ? ctx->blob.state == STORE_NONE
+             : ctx->blob.state == STORE_ALIAS
+                   || (ctx->blob.state == STORE_CLEAN && !ctx->blob.resident);
+}
+
 static ngx_int_t
 ngx_http_blob_put_committed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
     ngx_http_blob_wr_t *wr = ctx->op_data;
     bool set = wr->change.kind == STORE_BLOB_SET;
+
+    if (wr->change.rc != TIER_OK && ngx_http_blob_list_elsewhere(ctx, wr)) {
+        return ngx_http_blob_forward(r, ctx);
+    }
 
     if (wr->change.rc != TIER_OK) {
         return ngx_http_blob_fail(r, ctx,

@@ -124,7 +124,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         origin_page_free(&page);
     }
 
-    must(origin_blocks_parse(in, count, &n) != TIER_OK || n <= 1000);
+    must(origin_blocks_parse(in, true, count, &n) != TIER_OK || n <= 1000);
     use_headers(in);
     return 0;
 }

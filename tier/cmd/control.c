@@ -9,6 +9,7 @@
 
 #include "cmd/daemon.h"
 #include "cmd/fetching.h"
+#include "cmd/staging.h"
 
 /*
  * The control socket: HTTP on STORE/run/tier.sock, mode 0600, so that only the
@@ -295,7 +296,8 @@ post_verb(daemon_t *d, conn_t *conn, store_kind_t kind)
 
 
 static mhd_result_t
-dispatch(daemon_t *d, conn_t *conn, const char *url, const char *method)
+dispatch(daemon_t *d, conn_t *conn, const char *url, const char *method,
+         view_t body)
 {
     if (strcmp(method, "GET") == 0) {
         if (strcmp(url, "/list") == 0) {
@@ -315,6 +317,10 @@ dispatch(daemon_t *d, conn_t *conn, const char *url, const char *method)
         if (strcmp(url, "/fetch") == 0) {
             return fetching_serve(d, conn, param(conn, "account"),
                                   param(conn, "lake"));
+        }
+
+        if (strcmp(url, "/stage") == 0) {
+            return staging_serve(d, conn, body);
         }
 
         if (strcmp(url, "/flush") == 0) {
@@ -344,21 +350,50 @@ on_request(void *cls, conn_t *conn, const char *url, const char *method,
            void **state)
 {
     control_t *c = cls;
+    writer_t *body = *state;
 
     (void) version;
-    (void) upload;
 
-    if (*state == NULL) { /* headers only so far */
-        *state = c;
+    if (body == NULL) { /* headers only so far */
+        *state = body = malloc(sizeof(*body));
+
+        if (body == NULL) {
+            return MHD_NO;
+        }
+
+        writer_init_grow(body, STAGING_BODY_MAX, NULL, NULL);
         return MHD_YES;
     }
 
     if (*upload_size != 0) {
+        writer_put(body, view_of(upload, *upload_size));
         *upload_size = 0;
         return MHD_YES;
     }
 
-    return dispatch(c->d, conn, url, method);
+    if (!writer_ok(body)) {
+        return answer_text(conn, 413, "the body is too large");
+    }
+
+    return dispatch(c->d, conn, url, method, writer_view(body));
+}
+
+
+static void
+on_completed(void *cls, conn_t *conn, void **state,
+             enum MHD_RequestTerminationCode why)
+{
+    writer_t *body = *state;
+
+    (void) cls;
+    (void) conn;
+    (void) why;
+
+    if (body != NULL) {
+        writer_free(body);
+        free(body);
+        *state = NULL;
+    }
 }
 
 
@@ -423,7 +458,8 @@ control_start(daemon_t *d, control_t **ret)
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION
             | MHD_USE_POLL,
         0, NULL, NULL, on_request, c, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, NULL, MHD_OPTION_END);
 
     if (c->mhd == NULL) {
         close(fd);

@@ -39,6 +39,7 @@ typedef struct daemon_s {
     unsigned nthreads;
 
     _Atomic unsigned fetching; /* fetching.c's, under way */
+    _Atomic unsigned staging;  /* staging.c's */
     _Atomic uint64_t carried;
     _Atomic uint64_t carried_bytes;
     _Atomic uint64_t failed_attempts;

@@ -1,144 +1,20 @@
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "cmd/daemon.h"
-#include "sync/carry.h"
+#include "cmd/env.h"
 
 #define PARKED_MS     200 /* between looks at a group that cannot go on */
 #define AHEAD_IDLE_MS 50
 
 typedef struct worker_s {
     daemon_t *d;
-    store_reader_t *reader;
-    origin_conn_t *conn[DAEMON_LANES];
-    const origin_t *origin;
+    env_t env; /* and its reader */
     config_t *config;
     uint8_t *scratch;
 } worker_t;
-
-
-/* ---- what carrying needs ---------------------------------------------- */
-
-static tier_rc_t
-env_request(void *ctx, unsigned lane, const origin_req_t *req,
-            origin_answer_t *ret)
-{
-    worker_t *w = ctx;
-
-    if (w->conn[lane] == NULL && origin_conn_new(&w->conn[lane]) != TIER_OK) {
-        return TIER_ENOMEM;
-    }
-
-    return origin_request(w->conn[lane], w->origin, req, ret);
-}
-
-
-static tier_rc_t
-env_extents(void *ctx, uint64_t content, uint64_t offset, store_extent_t *ret,
-            unsigned max, unsigned *ret_n)
-{
-    worker_t *w = ctx;
-
-    return store_extents_get(w->reader, content, offset, UINT64_MAX - offset,
-                             ret, max, ret_n);
-}
-
-
-static int
-env_open_file(void *ctx, store_file_kind_t kind, uint64_t file)
-{
-    const worker_t *w = ctx;
-    char path[STORE_PATH_MAX];
-
-    if (store_file_path(w->d->store, kind, file, path, sizeof(path))
-        != TIER_OK) {
-        return -1;
-    }
-
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-
-/* Was this ETag what the edge knew of the blob when it made the entry? */
-static bool
-env_knew(void *ctx, const store_entry_t *e, view_t etag)
-{
-    worker_t *w = ctx;
-    uint8_t *buf = malloc(STORE_RECORD_MAX);
-    store_fact_t fact;
-    writer_t scratch;
-    bool knew = false;
-
-    if (buf != NULL) {
-        writer_init_fixed(&scratch, buf, STORE_RECORD_MAX);
-        knew = store_fact_get(w->reader, e->account, e->container, e->name,
-                              &scratch, &fact)
-                == TIER_OK
-            && fact.exists && view_eq(fact.origin_etag, etag)
-            && fact.checked_at_ms <= e->committed_at_ms;
-        free(buf);
-    }
-
-    return knew;
-}
-
-
-typedef struct lane_s {
-    pthread_t thread;
-    void (*fn)(void *job, unsigned i, unsigned lane);
-    void *job;
-    _Atomic unsigned *next;
-    unsigned n;
-    unsigned lane;
-} lane_t;
-
-
-static void *
-lane_main(void *data)
-{
-    lane_t *l = data;
-
-    for (unsigned i; (i = atomic_fetch_add(l->next, 1)) < l->n;) {
-        l->fn(l->job, i, l->lane);
-    }
-
-    return NULL;
-}
-
-
-static void
-env_parallel(void *ctx, unsigned n,
-             void (*fn)(void *job, unsigned i, unsigned lane), void *job)
-{
-    lane_t lanes[DAEMON_LANES];
-    _Atomic unsigned next = 0;
-    unsigned started = 1;
-
-    (void) ctx;
-
-    for (unsigned i = 0; i < DAEMON_LANES; i++) {
-        lanes[i] =
-            (lane_t){ .fn = fn, .job = job, .next = &next, .n = n, .lane = i };
-    }
-
-    for (; started < DAEMON_LANES && started < n; started++) {
-        if (pthread_create(&lanes[started].thread, NULL, lane_main,
-                           &lanes[started])
-            != 0)
-        {
-            break;
-        }
-    }
-
-    (void) lane_main(&lanes[0]);
-
-    for (unsigned i = 1; i < started; i++) {
-        pthread_join(lanes[i].thread, NULL);
-    }
-}
 
 
 /* ---- outcomes --------------------------------------------------------- */
@@ -235,20 +111,6 @@ count(worker_t *w, const store_entry_t *e, const sync_outcome_t *out)
 
 /* ---- a group ---------------------------------------------------------- */
 
-static sync_env_t
-env_of(worker_t *w)
-{
-    return (sync_env_t){ .ctx = w,
-                         .request = env_request,
-                         .extents = env_extents,
-                         .open_file = env_open_file,
-                         .parallel = env_parallel,
-                         .knew = env_knew,
-                         .edge_id = store_uuid(w->d->store),
-                         .log = &w->d->log };
-}
-
-
 /* Its blocks that are at the origin already; waits for a stager that has it
  * under way. */
 static unsigned
@@ -297,13 +159,13 @@ carry_one(worker_t *w, group_t *g, const store_entry_t *e)
 {
     const policy_account_t *account =
         policy_account(&w->config->policy, e->account);
-    sync_env_t env = env_of(w);
+    sync_env_t env = env_sync(&w->env);
     sync_outcome_t out;
     unsigned staged;
 
-    w->origin = config_origin(w->config, e->account);
+    w->env.origin = config_origin(w->config, e->account);
 
-    if (account == NULL || w->origin == NULL) {
+    if (account == NULL || w->env.origin == NULL) {
         g->not_before_ms = daemon_now_ms() + 5000;
         tier_log(&w->d->log, TIER_LOG_WARN,
                  "commit %llu: account %.*s has no origin in the "
@@ -348,7 +210,7 @@ run_group(worker_t *w, group_t *g)
     while (more && w->config != NULL && !w->d->stop) {
         writer_init_fixed(&scratch, w->scratch, STORE_RECORD_MAX);
 
-        if (!group_next(g, w->reader, store_durable(w->d->store), &scratch,
+        if (!group_next(g, w->env.reader, store_durable(w->d->store), &scratch,
                         &e)) {
             g->not_before_ms = daemon_now_ms() + PARKED_MS;
             break;
@@ -386,9 +248,7 @@ worker_init(worker_t *w, daemon_t *d)
     *w = (worker_t){ .d = d };
     w->scratch = malloc(STORE_RECORD_MAX);
 
-    if (w->scratch == NULL
-        || store_reader_open(w->d->store, &w->reader) != TIER_OK)
-    {
+    if (w->scratch == NULL || env_open(&w->env, d) != TIER_OK) {
         tier_log(&w->d->log, TIER_LOG_ERROR, "a worker cannot start");
         free(w->scratch);
         return false;
@@ -401,11 +261,7 @@ worker_init(worker_t *w, daemon_t *d)
 static void
 worker_done(worker_t *w)
 {
-    for (unsigned i = 0; i < DAEMON_LANES; i++) {
-        origin_conn_free(w->conn[i]);
-    }
-
-    store_reader_close(w->reader);
+    env_close(&w->env);
     free(w->scratch);
 }
 
@@ -450,8 +306,8 @@ take_ahead(worker_t *w, store_entry_t *e)
         for (g = d->groups.first; g != NULL; g = g->next) {
             writer_init_fixed(&scratch, w->scratch, STORE_RECORD_MAX);
 
-            if (group_ahead(g, w->reader, store_durable(d->store), &scratch,
-                            e)) {
+            if (group_ahead(g, w->env.reader, store_durable(d->store),
+                            &scratch, e)) {
                 g->users++;
                 w->config = config_ref(d->config);
                 break;
@@ -467,13 +323,13 @@ take_ahead(worker_t *w, store_entry_t *e)
 static void
 stage_one(worker_t *w, group_t *g, const store_entry_t *e)
 {
-    sync_env_t env = env_of(w);
+    sync_env_t env = env_sync(&w->env);
     unsigned blocks = 0;
     ahead_t *a;
 
-    w->origin = config_origin(w->config, e->account);
+    w->env.origin = config_origin(w->config, e->account);
 
-    if (w->origin != NULL) {
+    if (w->env.origin != NULL) {
         blocks = sync_stage(&env, e);
     }
 

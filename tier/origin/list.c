@@ -370,8 +370,9 @@ each_block(const xmlNode *list, origin_block_fn fn, void *ctx)
 
 
 tier_rc_t
-origin_blocks_parse(view_t xml, origin_block_fn fn, void *ctx)
+origin_blocks_parse(view_t xml, bool committed, origin_block_fn fn, void *ctx)
 {
+    const char *list = committed ? "CommittedBlocks" : "UncommittedBlocks";
     xmlDoc *doc = read_doc(xml);
     const xmlNode *root = root_named(doc, "BlockList");
 
@@ -381,7 +382,7 @@ origin_blocks_parse(view_t xml, origin_block_fn fn, void *ctx)
     }
 
     for (const xmlNode *n = root->children; n != NULL; n = n->next) {
-        if (is_node(n, "CommittedBlocks") && !each_block(n, fn, ctx)) {
+        if (is_node(n, list) && !each_block(n, fn, ctx)) {
             break;
         }
     }

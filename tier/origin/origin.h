@@ -126,9 +126,10 @@ typedef struct origin_page_s {
 TIER_MUST_CHECK tier_rc_t origin_page_parse(view_t xml, origin_page_t *ret);
 void origin_page_free(origin_page_t *page);
 
-/* Committed blocks of Get Block List; fn returns false to stop. */
+/* Committed (or uncommitted) blocks of Get Block List; fn returns false to
+ * stop. */
 typedef bool (*origin_block_fn)(void *ctx, view_t id_text, uint64_t size);
-TIER_MUST_CHECK tier_rc_t origin_blocks_parse(view_t xml, origin_block_fn fn,
-                                              void *ctx);
+TIER_MUST_CHECK tier_rc_t origin_blocks_parse(view_t xml, bool committed,
+                                              origin_block_fn fn, void *ctx);
 
 #endif

@@ -266,7 +266,7 @@ store_blocks_committed(store_reader_t *reader, uint64_t content,
 }
 
 static tier_rc_t
-blocks_of_set(index_txn_t *txn, uint64_t set, store_block_fn fn, void *ctx)
+blocks_of_set(index_txn_t *txn, uint64_t set, store_extent_fn fn, void *ctx)
 {
     uint8_t buf[8];
     view_t prefix = id_key(buf, set), k, v;
@@ -275,10 +275,12 @@ blocks_of_set(index_txn_t *txn, uint64_t set, store_block_fn fn, void *ctx)
     tier_rc_t rc = index_seek(txn, T_BLOCK, prefix, &k, &v);
 
     while (rc == TIER_OK && view_starts_with(k, prefix)) {
-        if (!extent_next(&v, &e, &ok)) {
+        if (!extent_next(&v, &e, &ok) || k.len - 8 > sizeof(e.id)) {
             return TIER_ECORRUPT;
         }
-        if (fn(ctx, view_sub(k, 8, k.len), e.length) != 0) {
+        e.id_len = (uint8_t) (k.len - 8);
+        memcpy(e.id, k.ptr + 8, e.id_len);
+        if (fn(ctx, &e) != 0) {
             return TIER_OK;
         }
         rc = index_next(txn, T_BLOCK, &k, &v);
@@ -287,8 +289,8 @@ blocks_of_set(index_txn_t *txn, uint64_t set, store_block_fn fn, void *ctx)
 }
 
 tier_rc_t
-store_blocks_uncommitted(store_reader_t *reader, uint64_t incarnation,
-                         view_t name, store_block_fn fn, void *ctx)
+store_uncommitted_extents(store_reader_t *reader, uint64_t incarnation,
+                          view_t name, store_extent_fn fn, void *ctx)
 {
     char etag[ETAG_TEXT_MAX];
     blob_rec_t rec;
@@ -309,6 +311,24 @@ store_blocks_uncommitted(store_reader_t *reader, uint64_t incarnation,
     }
     index_reset(reader->txn);
     return rc;
+}
+
+static int
+blocks_length(void *ctx, const store_extent_t *e)
+{
+    const blocks_t *b = ctx;
+
+    return b->fn(b->ctx, view_of(e->id, e->id_len), e->length);
+}
+
+tier_rc_t
+store_blocks_uncommitted(store_reader_t *reader, uint64_t incarnation,
+                         view_t name, store_block_fn fn, void *ctx)
+{
+    blocks_t b = { fn, ctx };
+
+    return store_uncommitted_extents(reader, incarnation, name, blocks_length,
+                                     &b);
 }
 
 /* ---- scans ------------------------------------------------------------ */

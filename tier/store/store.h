@@ -225,6 +225,15 @@ TIER_MUST_CHECK tier_rc_t store_blocks_uncommitted(store_reader_t *reader,
                                                    view_t name,
                                                    store_block_fn fn,
                                                    void *ctx);
+/* The same with where their bytes are; id and id_len are set. The file may go
+ * as soon as the name has other blocks: look again when it cannot be opened.
+ */
+typedef int (*store_extent_fn)(void *ctx, const store_extent_t *extent);
+TIER_MUST_CHECK tier_rc_t store_uncommitted_extents(store_reader_t *reader,
+                                                    uint64_t incarnation,
+                                                    view_t name,
+                                                    store_extent_fn fn,
+                                                    void *ctx);
 
 typedef struct store_scan_s {
     view_t prefix;    /* names that start with it; may be null */

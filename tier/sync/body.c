@@ -29,8 +29,8 @@ add_piece(sync_pieces_t *p, const store_extent_t *e, uint64_t skip,
 }
 
 
-static tier_rc_t
-add_extent(sync_pieces_t *p, const store_extent_t *e, uint64_t split)
+tier_rc_t
+sync_pieces_add(sync_pieces_t *p, const store_extent_t *e, uint64_t split)
 {
     tier_rc_t rc = TIER_OK;
 
@@ -63,7 +63,7 @@ sync_pieces_load(const sync_env_t *env, uint64_t content, uint64_t split,
         rc = env->extents(env->ctx, content, off, e, EXTENTS_AT_ONCE, &n);
 
         for (unsigned i = 0; i < n && rc == TIER_OK; i++) {
-            rc = add_extent(&p, &e[i], split);
+            rc = sync_pieces_add(&p, &e[i], split);
             off = e[i].blob_offset + e[i].length;
         }
     }

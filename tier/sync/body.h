@@ -28,6 +28,10 @@ typedef struct sync_pieces_s {
 TIER_MUST_CHECK tier_rc_t sync_pieces_load(const sync_env_t *env,
                                            uint64_t content, uint64_t split,
                                            sync_pieces_t *ret);
+/* One more extent at the end. */
+TIER_MUST_CHECK tier_rc_t sync_pieces_add(sync_pieces_t *p,
+                                          const store_extent_t *extent,
+                                          uint64_t split);
 void sync_pieces_free(sync_pieces_t *p);
 uint64_t sync_pieces_bytes(const sync_pieces_t *p);
 /* Every piece was read to its end: do the cut extents' checksums hold? */

@@ -151,13 +151,13 @@ has_own_blocks(carry_t *c)
         whose = UNSURE;
 
     } else {
-        whose =
-            c->answer->class_ == ORIGIN_OK && writer_ok(&body)
-                    && origin_blocks_parse(writer_view(&body), own_block, &own)
-                           == TIER_OK
-                    && !own.differs && own.at != 0
-                ? OURS
-                : NOT_OURS;
+        whose = c->answer->class_ == ORIGIN_OK && writer_ok(&body)
+                     && origin_blocks_parse(writer_view(&body), true,
+                                            own_block, &own)
+                            == TIER_OK
+                     && !own.differs && own.at != 0
+                  ? OURS
+                  : NOT_OURS;
     }
 
     writer_free(&body);

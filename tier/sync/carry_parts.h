@@ -1,6 +1,8 @@
 #ifndef SYNC_CARRY_PARTS_H
 #define SYNC_CARRY_PARTS_H
 
+#include <stdatomic.h>
+
 #include "sync/body.h"
 #include "sync/carry.h"
 
@@ -54,6 +56,25 @@ bool carry_text_rewind(void *text);
 
 /* Sends it to c->name; false when there is no memory (outcome set). */
 bool carry_send(carry_t *c, origin_req_t *req);
+
+/* Blocks that are uploaded in parallel, one a piece. */
+typedef struct carry_blocks_s {
+    const sync_env_t *env;
+    view_t container;
+    view_t name;
+    bool own_ids;    /* minted of `number`; else those of the extents */
+    uint64_t number; /* of the commit */
+    sync_pieces_t *pieces;
+
+    origin_answer_t *answers; /* one a lane */
+    _Atomic bool failed;
+    _Atomic int failed_lane;
+    _Atomic int rc; /* of the local side */
+} carry_blocks_t;
+
+/* TIER_OK: *ret says whether the origin has them all, else `why` (may be NULL)
+ * is the answer of one that failed, without its headers. */
+tier_rc_t carry_put_blocks(carry_blocks_t *b, bool *ret, origin_answer_t *why);
 
 /* The whole content to c->name; what the last request was answered is in
  * c->answer. False: the outcome is set (the bytes cannot be sent). */

@@ -1,4 +1,3 @@
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/digest.h"
@@ -69,44 +68,49 @@ put_blob(carry_t *c, sync_pieces_t *pieces)
 
 /* ---- blocks ----------------------------------------------------------- */
 
-typedef struct blocks_s {
-    const sync_env_t *env;
-    const store_entry_t *e;
-    view_t name;
-    sync_pieces_t *pieces;
-    origin_answer_t *answers; /* one a lane */
-    _Atomic bool failed;
-    _Atomic int failed_lane;
-    _Atomic int rc; /* of the local side */
-} blocks_t;
+static void
+block_id(const carry_blocks_t *b, unsigned i, writer_t *w)
+{
+    const store_extent_t *e = &b->pieces->piece[i].extent;
+    char text[SYNC_BLOCK_ID_TEXT + 1];
+
+    if (b->own_ids) {
+        sync_block_id(b->env->edge_id, b->number, i, text);
+        writer_puts(w, text);
+
+    } else {
+        base64_encode(w, view_of(e->id, e->id_len));
+    }
+}
 
 
 /* One Put Block; runs in its lane's thread. */
 static void
 put_block(void *job, unsigned i, unsigned lane)
 {
-    blocks_t *b = job;
+    carry_blocks_t *b = job;
     const sync_piece_t *piece = &b->pieces->piece[i];
     origin_answer_t *a = &b->answers[lane];
-    char id[SYNC_BLOCK_ID_TEXT + 1], query[128];
-    uint8_t buf[128], crc[8];
+    char query[STORE_BLOCK_ID_MAX * 4 + 64];
+    uint8_t buf[128], crc[8], id[STORE_BLOCK_ID_MAX * 2];
     sync_reader_t reader;
     proto_header_t h;
-    writer_t w;
+    writer_t w, ids;
     tier_rc_t rc;
 
     if (b->failed) {
         return;
     }
 
-    sync_block_id(b->env->edge_id, b->e->number, i, id);
+    writer_init_fixed(&ids, id, sizeof(id));
+    block_id(b, i, &ids);
     writer_init_fixed(&w, query, sizeof(query));
     writer_puts(&w, "blockid=");
-    proto_uri_encode(&w, view_str(id), false);
+    proto_uri_encode(&w, writer_view(&ids), false);
     writer_puts(&w, "&comp=block");
 
     origin_req_t req = { .method = "PUT",
-                         .container = b->e->container,
+                         .container = b->container,
                          .blob = b->name,
                          .query = writer_view(&w),
                          .read = sync_reader_read,
@@ -136,10 +140,8 @@ put_block(void *job, unsigned i, unsigned lane)
 }
 
 
-/* All blocks, in parallel. TIER_OK: *ret says whether the origin has them all,
- * else `why` (may be NULL) is the answer of one that failed. */
-static tier_rc_t
-put_blocks(blocks_t *b, bool *ret, origin_answer_t *why)
+tier_rc_t
+carry_put_blocks(carry_blocks_t *b, bool *ret, origin_answer_t *why)
 {
     tier_rc_t rc;
 
@@ -166,9 +168,8 @@ put_blocks(blocks_t *b, bool *ret, origin_answer_t *why)
         why->retry_after_s = a->retry_after_s;
         memcpy(why->text, a->text, sizeof(a->text));
         why->nheaders = 0;
-        why->code = view_eq(a->code, VIEW("InvalidBlobOrBlock"))
-                      ? VIEW("InvalidBlobOrBlock")
-                      : VIEW_NULL;
+        writer_init_fixed(&why->scratch, why->buf, sizeof(why->buf));
+        why->code = writer_take(&why->scratch, a->code);
     }
 
     free(b->answers);
@@ -261,9 +262,12 @@ upload_whole(carry_t *c)
 static tier_rc_t
 upload_blocks(carry_t *c, sync_pieces_t *pieces)
 {
-    blocks_t b = {
-        .env = c->env, .e = c->e, .name = c->name, .pieces = pieces
-    };
+    carry_blocks_t b = { .env = c->env,
+                         .container = c->e->container,
+                         .name = c->name,
+                         .own_ids = true,
+                         .number = c->e->number,
+                         .pieces = pieces };
     bool there = false;
     tier_rc_t rc;
 
@@ -282,7 +286,7 @@ upload_blocks(carry_t *c, sync_pieces_t *pieces)
         }
     }
 
-    rc = put_blocks(&b, &there, c->answer);
+    rc = carry_put_blocks(&b, &there, c->answer);
 
     return rc == TIER_OK && there ? put_block_list(c, pieces->n) : rc;
 }
@@ -329,12 +333,17 @@ unsigned
 sync_stage(const sync_env_t *env, const store_entry_t *e)
 {
     sync_pieces_t pieces = { 0 };
-    blocks_t b = { .env = env, .e = e, .name = e->name, .pieces = &pieces };
+    carry_blocks_t b = { .env = env,
+                         .container = e->container,
+                         .name = e->name,
+                         .own_ids = true,
+                         .number = e->number,
+                         .pieces = &pieces };
     bool there = false;
     unsigned n;
 
     if (sync_pieces_load(env, e->content, piece_max(e), &pieces) != TIER_OK
-        || put_blocks(&b, &there, NULL) != TIER_OK)
+        || carry_put_blocks(&b, &there, NULL) != TIER_OK)
     {
         there = false;
     }

@@ -173,11 +173,23 @@ test_blocks(void **state)
                               "<Block><Name>QQ==</Name><Size>1</Size></Block>"
                               "<Block><Name>Qg==</Name><Size>2</Size></Block>"
                               "<Block><Name>no</Name><Size>3</Size></Block>"
-                              "</CommittedBlocks></BlockList>"),
-                         count, &n),
+                              "</CommittedBlocks><UncommittedBlocks>"
+                              "<Block><Name>QQ==</Name><Size>1</Size></Block>"
+                              "</UncommittedBlocks></BlockList>"),
+                         true, count, &n),
                      TIER_OK);
     assert_int_equal(n, 2);
-    assert_int_equal(origin_blocks_parse(VIEW("<a/>"), count, &n),
+    n = 0;
+    assert_int_equal(origin_blocks_parse(
+                         VIEW("<BlockList><CommittedBlocks>"
+                              "<Block><Name>no</Name><Size>3</Size></Block>"
+                              "</CommittedBlocks><UncommittedBlocks>"
+                              "<Block><Name>QQ==</Name><Size>1</Size></Block>"
+                              "</UncommittedBlocks></BlockList>"),
+                         false, count, &n),
+                     TIER_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(origin_blocks_parse(VIEW("<a/>"), true, count, &n),
                      TIER_EINVAL);
 }
 
