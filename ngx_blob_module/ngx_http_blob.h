@@ -525,6 +525,8 @@ void ngx_http_blob_host_account(ngx_http_request_t *r,
 void ngx_http_blob_auth_account(ngx_http_blob_ctx_t *ctx,
                                 ngx_http_blob_account_t *account,
                                 proto_auth_in_t *in);
+/* And of ctx's container, once it was looked for. */
+void ngx_http_blob_auth_container(ngx_http_blob_ctx_t *ctx);
 /* The content handler of a location with blob_pass. */
 ngx_int_t ngx_http_blob_handler(ngx_http_request_t *r);
 

@@ -487,18 +487,8 @@ ngx_http_blob_body_verify(ngx_http_blob_ctx_t *ctx, ngx_http_blob_body_t *b)
         }
     }
 
-    if (check->has_md5 && ngx_memcmp(check->md5, b->digest.md5, MD5_LEN) != 0)
-    {
-        return proto_fault_md5(&ctx->fault, check->md5, b->digest.md5,
-                               &ctx->scratch);
-    }
-
-    if (check->has_crc64 && check->crc64 != b->digest.crc64) {
-        return proto_fault_crc64(&ctx->fault, check->crc64, b->digest.crc64,
-                                 &ctx->scratch);
-    }
-
-    return PROTO_OK;
+    return proto_body_verify(check, b->digest.md5, b->digest.crc64,
+                             &ctx->fault, &ctx->scratch);
 }
 
 static ngx_int_t

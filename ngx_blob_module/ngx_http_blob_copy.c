@@ -380,15 +380,7 @@ ngx_http_blob_copy_gate(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 static ngx_int_t
 ngx_http_blob_copy_gate_fact(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    proto_auth_in_t *in = &ctx->auth_in;
-
-    in->facts |= PROTO_NEED_CONTAINER;
-    in->container_exists = ctx->container_found == BLOB_LOOKUP_FOUND;
-    if (in->container_exists) {
-        in->public_access = ctx->container.props.public_access;
-        in->acl = ctx->container.props.acl;
-    }
-
+    ngx_http_blob_auth_container(ctx);
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_copy_gate);
 }
 
@@ -631,10 +623,7 @@ ngx_http_blob_copy_target(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     if (block) {
-        /* no conditions; lease and type count */
-        ngx_memzero(&wr->guard.cond, sizeof(wr->guard.cond));
-        wr->guard.create_only = false;
-        wr->guard.block = true;
+        ngx_http_blob_write_block(wr);
         wr->change.block_id = ctx->copy->block;
     }
 
@@ -732,6 +721,7 @@ ngx_http_blob_copy_read(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     const proto_body_check_t *check = &cp->copy.check;
     const store_digest_t *digest;
     bool keeps = ngx_http_blob_copy_keeps(ctx);
+    proto_err_t err;
     tier_rc_t rc;
 
     if (cp->external) {
@@ -757,19 +747,10 @@ ngx_http_blob_copy_read(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     digest = ngx_http_blob_move_digest(cp->move);
 
-    if (check->has_md5
-        && ngx_memcmp(check->md5, digest->md5, sizeof(check->md5)) != 0)
-    {
-        return ngx_http_blob_fail(r, ctx,
-                                  proto_fault_md5(&ctx->fault, check->md5,
-                                                  digest->md5, &ctx->scratch));
-    }
-
-    if (check->has_crc64 && check->crc64 != digest->crc64) {
-        return ngx_http_blob_fail(r, ctx,
-                                  proto_fault_crc64(&ctx->fault, check->crc64,
-                                                    digest->crc64,
-                                                    &ctx->scratch));
+    err = proto_body_verify(check, digest->md5, digest->crc64, &ctx->fault,
+                            &ctx->scratch);
+    if (err != PROTO_OK) {
+        return ngx_http_blob_fail(r, ctx, err);
     }
 
     return ngx_http_blob_copy_commit(r, ctx);

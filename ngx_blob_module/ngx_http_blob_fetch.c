@@ -98,26 +98,6 @@ ngx_http_blob_fetch_wait_task(ngx_http_blob_fetch_t *f)
 
 /* ---- the end ---------------------------------------------------------- */
 
-static proto_err_t
-ngx_http_blob_fetch_verify(ngx_http_blob_fetch_t *f)
-{
-    const proto_body_check_t *check = &f->copy->check;
-    ngx_http_blob_ctx_t *ctx = f->ctx;
-
-    if (check->has_md5 && ngx_memcmp(check->md5, f->digest.md5, MD5_LEN) != 0)
-    {
-        return proto_fault_md5(&ctx->fault, check->md5, f->digest.md5,
-                               &ctx->scratch);
-    }
-
-    if (check->has_crc64 && check->crc64 != f->digest.crc64) {
-        return proto_fault_crc64(&ctx->fault, check->crc64, f->digest.crc64,
-                                 &ctx->scratch);
-    }
-
-    return PROTO_OK;
-}
-
 /* The task is back or was never posted. */
 static ngx_int_t
 ngx_http_blob_fetch_ended(ngx_http_blob_fetch_t *f)
@@ -127,7 +107,9 @@ ngx_http_blob_fetch_ended(ngx_http_blob_fetch_t *f)
     ngx_http_blob_tier_close(&f->tier);
 
     if (f->err == PROTO_OK) {
-        f->err = ngx_http_blob_fetch_verify(f);
+        f->err =
+            proto_body_verify(&f->copy->check, f->digest.md5, f->digest.crc64,
+                              &f->ctx->fault, &f->ctx->scratch);
 
     } else if (f->source.why.len) {
         ngx_log_error(NGX_LOG_ERR, log, 0,

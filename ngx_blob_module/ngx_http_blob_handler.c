@@ -350,8 +350,8 @@ ngx_http_blob_gate(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 }
 
-static ngx_int_t
-ngx_http_blob_gate_fact(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+void
+ngx_http_blob_auth_container(ngx_http_blob_ctx_t *ctx)
 {
     proto_auth_in_t *in = &ctx->auth_in;
 
@@ -361,7 +361,12 @@ ngx_http_blob_gate_fact(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         in->public_access = ctx->container.props.public_access;
         in->acl = ctx->container.props.acl;
     }
+}
 
+static ngx_int_t
+ngx_http_blob_gate_fact(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_auth_container(ctx);
     return ngx_http_blob_goto(ctx, &ngx_http_blob_step_gate);
 }
 

@@ -148,6 +148,14 @@ ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx, store_kind_t kind)
     return wr;
 }
 
+void
+ngx_http_blob_write_block(ngx_http_blob_wr_t *wr)
+{
+    ngx_memzero(&wr->guard.cond, sizeof(wr->guard.cond));
+    wr->guard.create_only = false;
+    wr->guard.block = true;
+}
+
 /* What the fact says, for the guard and for write-back. */
 void
 ngx_http_blob_write_fact(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr)
@@ -451,11 +459,7 @@ ngx_http_blob_put_block(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    /* no conditions; lease and type count */
-    ngx_memzero(&wr->guard.cond, sizeof(wr->guard.cond));
-    wr->guard.create_only = false;
-    wr->guard.block = true;
-
+    ngx_http_blob_write_block(wr);
     err =
         proto_block_id_parse(proto_uri_param(&ctx->uri, PROTO_PARAM_BLOCKID),
                              wr->block_id, &wr->change.block_id, &ctx->fault);

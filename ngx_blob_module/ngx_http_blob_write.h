@@ -48,6 +48,9 @@ int ngx_http_blob_guard_check(void *guard, const store_blob_t *now);
  * The incarnation is the caller's, once the container is known. */
 ngx_http_blob_wr_t *ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx,
                                             store_kind_t kind);
+/* It stages a block: conditions and what the SAS may overwrite do not count,
+ * lease and type do. */
+void ngx_http_blob_write_block(ngx_http_blob_wr_t *wr);
 /* There is something to check. */
 bool ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr);
 /* What the fact in ctx->blob says, for the guard and for write-back. */

@@ -582,6 +582,22 @@ proto_fault_crc64(proto_fault_t *fault, uint64_t user, uint64_t ours,
 
 
 proto_err_t
+proto_body_verify(const proto_body_check_t *check, const uint8_t md5[16],
+                  uint64_t crc64, proto_fault_t *fault, writer_t *scratch)
+{
+    if (check->has_md5 && memcmp(check->md5, md5, MD5_LEN) != 0) {
+        return proto_fault_md5(fault, check->md5, md5, scratch);
+    }
+
+    if (check->has_crc64 && check->crc64 != crc64) {
+        return proto_fault_crc64(fault, check->crc64, crc64, scratch);
+    }
+
+    return PROTO_OK;
+}
+
+
+proto_err_t
 proto_block_id_parse(view_t text, uint8_t buf[PROTO_BLOCK_ID_MAX], view_t *ret,
                      proto_fault_t *fault)
 {

@@ -147,6 +147,12 @@ proto_err_t proto_fault_md5(proto_fault_t *fault, const uint8_t user[16],
 proto_err_t proto_fault_crc64(proto_fault_t *fault, uint64_t user,
                               uint64_t ours, writer_t *scratch);
 
+/* What was said of the bytes against what they are: PROTO_OK, or one of those.
+ * `md5` is looked at only if there is one to check. */
+proto_err_t proto_body_verify(const proto_body_check_t *check,
+                              const uint8_t md5[16], uint64_t crc64,
+                              proto_fault_t *fault, writer_t *scratch);
+
 /* blockid: percent-decoded text -> decoded bytes of 1..64, else
  * InvalidQueryParameterValue (MissingRequiredQueryParameter when absent). */
 #define PROTO_BLOCK_ID_MAX 64

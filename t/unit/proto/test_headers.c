@@ -512,6 +512,34 @@ mismatches(void **state)
 }
 
 
+/* Only what was said of the bytes counts. */
+static void
+verified(void **state)
+{
+    static const uint8_t other[16] = { 0x9D };
+    proto_body_check_t c = { 0 };
+
+    (void) state;
+    writer_init_fixed(&scratch, scratch_buf, sizeof(scratch_buf));
+    assert_int_equal(proto_body_verify(&c, other, 7, &fault, &scratch),
+                     PROTO_OK);
+
+    c.has_md5 = true;
+    assert_int_equal(proto_body_verify(&c, other, 7, &fault, &scratch),
+                     PROTO_ERR_MD5_MISMATCH);
+    assert_view(fault.value, "nQAAAAAAAAAAAAAAAAAAAA==");
+    assert_int_equal(proto_body_verify(&c, c.md5, 7, &fault, &scratch),
+                     PROTO_OK);
+
+    c = (proto_body_check_t){ .has_crc64 = true, .crc64 = 1 };
+    assert_int_equal(proto_body_verify(&c, other, 2, &fault, &scratch),
+                     PROTO_ERR_CRC64_MISMATCH);
+    assert_view(fault.value, "AgAAAAAAAAA=");
+    assert_int_equal(proto_body_verify(&c, other, 1, &fault, &scratch),
+                     PROTO_OK);
+}
+
+
 /* Ids as the clients write them (blob-api 2.3). */
 static void
 block_ids(void **state)
@@ -585,6 +613,7 @@ main(void)
         cmocka_unit_test_setup(bad_props, clear_uri),
         cmocka_unit_test_setup(body_checks, clear_uri),
         cmocka_unit_test_setup(mismatches, clear_uri),
+        cmocka_unit_test_setup(verified, clear_uri),
         cmocka_unit_test_setup(block_ids, clear_uri),
     };
 
