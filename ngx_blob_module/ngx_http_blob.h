@@ -247,8 +247,10 @@ struct ngx_http_blob_ctx_s {
     const ngx_http_blob_step_t *container_next; /* need_container's */
     proto_err_t late_err;                       /* fail_durable's */
     ngx_http_blob_body_t *body;
-    void *durable; /* commit.c's */
-    void *parse;   /* write.c's */
+    void *durable;           /* commit.c's */
+    void *commit;            /* and the one that waits for a fence */
+    int64_t fenced_until_ms; /* it is given up; 0: none was met */
+    void *parse;             /* write.c's */
     struct ngx_http_blob_fetch_s *fetch;
     ngx_event_t timer;
     ngx_thread_task_t *task;
@@ -317,6 +319,12 @@ void ngx_http_blob_unblock(ngx_http_blob_ctx_t *ctx);
 ngx_int_t ngx_http_blob_commit(ngx_http_blob_ctx_t *ctx,
                                store_change_t *change,
                                const ngx_http_blob_step_t *step);
+/* The same; a patient change that had to wait for a fence is not committed
+ * after that: `again` runs. NULL: it is. */
+ngx_int_t ngx_http_blob_commit_again(ngx_http_blob_ctx_t *ctx,
+                                     store_change_t *change,
+                                     const ngx_http_blob_step_t *step,
+                                     const ngx_http_blob_step_t *again);
 /* Goes to `step` once ctx->seen is durable; at once as a rule. */
 ngx_int_t ngx_http_blob_wait_durable(ngx_http_blob_ctx_t *ctx,
                                      const ngx_http_blob_step_t *step);

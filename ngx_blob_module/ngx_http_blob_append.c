@@ -85,7 +85,9 @@ static ngx_int_t
 ngx_http_blob_append_create_found(ngx_http_request_t *r,
                                   ngx_http_blob_ctx_t *ctx)
 {
-    return ngx_http_blob_write_find(r, ctx, &ngx_http_blob_step_append_made);
+    return ngx_http_blob_write_find(r, ctx,
+                                    &ngx_http_blob_step_append_create_found,
+                                    &ngx_http_blob_step_append_made);
 }
 
 static ngx_int_t

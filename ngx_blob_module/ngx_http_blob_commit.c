@@ -3,15 +3,24 @@
 /*
  * Commits: one batch of this worker is in flight at a time and takes all
  * changes that wait, so that a busy worker syncs once for many of them.
+ *
+ * A patient change that meets the fence of a forward waits until that ends, as
+ * another forward does.
  */
 
-#define BLOB_COMMIT_BATCH 256
+#define BLOB_COMMIT_BATCH   256
+#define BLOB_FENCED_POLL_MS 10
+#define BLOB_FENCED_SLOW_MS 50
+#define BLOB_FENCED_MAX_MS  30000
 
 typedef struct {
     ngx_queue_t queue;
     ngx_http_blob_ctx_t *ctx;
     store_change_t *change;
     const ngx_http_blob_step_t *step;
+    const ngx_http_blob_step_t *again;
+    ngx_msec_t poll_ms;
+    bool kept; /* its body goes with the request */
 } ngx_http_blob_commit_t;
 
 typedef struct {
@@ -35,6 +44,13 @@ ngx_http_blob_queue_move(ngx_queue_t *to, ngx_queue_t *from)
 }
 
 static ngx_int_t ngx_http_blob_batch_post(ngx_http_blob_main_conf_t *bmcf);
+static ngx_int_t ngx_http_blob_commit_fenced(ngx_http_request_t *r,
+                                             ngx_http_blob_ctx_t *ctx);
+
+static const ngx_http_blob_step_t ngx_http_blob_step_commit_fenced = {
+    "commit_fenced", "waiting for a forwarded request",
+    ngx_http_blob_commit_fenced
+};
 
 /* In a thread. Every change has its own rc. */
 static void
@@ -71,6 +87,10 @@ ngx_http_blob_batch_done(ngx_event_t *ev)
 
         ctx = w->ctx;
         ctx->step = w->step;
+        if (w->change->patient && store_change_fenced(w->change)) {
+            ctx->commit = w;
+            ctx->step = &ngx_http_blob_step_commit_fenced;
+        }
         if (w->change->number > ctx->seen) {
             ctx->seen = w->change->number;
         }
@@ -129,13 +149,35 @@ ngx_http_blob_batch_post(ngx_http_blob_main_conf_t *bmcf)
     return NGX_ERROR;
 }
 
+static ngx_int_t
+ngx_http_blob_commit_post(ngx_http_blob_ctx_t *ctx, ngx_http_blob_commit_t *w)
+{
+    ngx_queue_insert_tail(&ngx_http_blob_waiting, &w->queue);
+
+    if (ngx_http_blob_batch_post(ctx->bmcf) != NGX_OK) {
+        ngx_queue_remove(&w->queue);
+        return NGX_ERROR;
+    }
+
+    ngx_http_blob_block(ctx);
+    return BLOB_WAIT;
+}
+
 ngx_int_t
 ngx_http_blob_commit(ngx_http_blob_ctx_t *ctx, store_change_t *change,
                      const ngx_http_blob_step_t *step)
 {
+    return ngx_http_blob_commit_again(ctx, change, step, NULL);
+}
+
+ngx_int_t
+ngx_http_blob_commit_again(ngx_http_blob_ctx_t *ctx, store_change_t *change,
+                           const ngx_http_blob_step_t *step,
+                           const ngx_http_blob_step_t *again)
+{
     ngx_http_blob_commit_t *w;
 
-    w = ngx_palloc(ctx->r->pool, sizeof(*w));
+    w = ngx_pcalloc(ctx->r->pool, sizeof(*w));
     if (w == NULL) {
         return NGX_ERROR;
     }
@@ -147,15 +189,83 @@ ngx_http_blob_commit(ngx_http_blob_ctx_t *ctx, store_change_t *change,
     w->ctx = ctx;
     w->change = change;
     w->step = step;
-    ngx_queue_insert_tail(&ngx_http_blob_waiting, &w->queue);
+    w->again = again;
+    w->poll_ms = BLOB_FENCED_POLL_MS;
+    return ngx_http_blob_commit_post(ctx, w);
+}
 
-    if (ngx_http_blob_batch_post(ctx->bmcf) != NGX_OK) {
-        ngx_queue_remove(&w->queue);
+/* ---- behind a fence --------------------------------------------------- */
+
+/* The request goes while it waits. */
+static void
+ngx_http_blob_fenced_cleanup(void *data)
+{
+    store_change_t *change = data;
+
+    store_body_abort(change->body);
+    change->body = NULL;
+}
+
+static ngx_int_t
+ngx_http_blob_fenced_keep(ngx_http_request_t *r, ngx_http_blob_commit_t *w)
+{
+    ngx_pool_cleanup_t *cln;
+
+    if (w->kept || w->change->body == NULL) {
+        return NGX_OK;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        ngx_http_blob_fenced_cleanup(w->change);
         return NGX_ERROR;
     }
 
-    ngx_http_blob_block(ctx);
-    return BLOB_WAIT;
+    cln->handler = ngx_http_blob_fenced_cleanup;
+    cln->data = w->change;
+    w->kept = true;
+    return NGX_OK;
+}
+
+/* Until the record has no fence, or for too long; then the commit decides.
+ * ctx->blob is not what it was. */
+static ngx_int_t
+ngx_http_blob_commit_fenced(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_commit_t *w = ctx->commit;
+    int64_t now = ngx_http_blob_now_ms();
+    tier_rc_t rc;
+
+    if (ngx_http_blob_fenced_keep(r, w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* what nobody waits for must not come after what is written next */
+    if (r->connection->read->pending_eof) {
+        return ngx_http_blob_finish(r, ctx, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    }
+
+    if (ctx->fenced_until_ms == 0) {
+        ctx->fenced_until_ms = now + BLOB_FENCED_MAX_MS;
+    }
+
+    if (now > ctx->fenced_until_ms) {
+        w->change->patient = false;
+        return ngx_http_blob_commit_post(ctx, w);
+    }
+
+    rc = ngx_http_blob_find_blob(ctx);
+    if (rc < 0
+        || (ctx->blob.fence_owner.len != 0
+            && ctx->blob.fence_expires_ms > now))
+    {
+        w->poll_ms = ngx_min(w->poll_ms * 2, BLOB_FENCED_SLOW_MS);
+        return ngx_http_blob_sleep(ctx, w->poll_ms,
+                                   &ngx_http_blob_step_commit_fenced);
+    }
+
+    return w->again != NULL ? ngx_http_blob_goto(ctx, w->again)
+                            : ngx_http_blob_commit_post(ctx, w);
 }
 
 /* ---- waiting until durable -------------------------------------------- */

@@ -805,6 +805,7 @@ ngx_http_blob_copy_commit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         change->props = &wr->props;
     }
 
+    ngx_http_blob_write_patient(wr);
     cp->ap.append.length = cp->len;
 
     if (cp->external) {

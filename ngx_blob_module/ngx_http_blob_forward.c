@@ -248,6 +248,7 @@ ngx_http_blob_fwd_flush(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     uint64_t highest, lowest;
     bool first = fwd->deadline_ms == 0;
     bool again = fwd->upto == UINT64_MAX;
+    bool queued;
     tier_rc_t rc;
 
     if (ctx->op->level == PROTO_LEVEL_ACCOUNT) {
@@ -266,10 +267,9 @@ ngx_http_blob_fwd_flush(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         fwd->upto = highest;
     }
 
-    if (!again
-        && (fwd->upto == 0 || highest == 0 || lowest == 0
-            || lowest > fwd->upto))
-    {
+    queued =
+        highest != 0 && lowest != 0 && fwd->upto != 0 && lowest <= fwd->upto;
+    if (!again && !queued) {
         return ngx_http_blob_goto(ctx, fwd->flushed != NULL
                                            ? fwd->flushed
                                            : &ngx_http_blob_step_fwd_fence);
@@ -281,8 +281,8 @@ ngx_http_blob_fwd_flush(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     }
 
     if (ngx_http_blob_now_ms() > fwd->deadline_ms
-        || (first && !ngx_http_blob_tier_alive(ctx))
-        || (lowest != 0 && ngx_http_blob_queue_parked(ctx, lowest)))
+        || (first && queued && !ngx_http_blob_tier_alive(ctx))
+        || (queued && ngx_http_blob_queue_parked(ctx, lowest)))
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "blob: write-back does not come to the end of what is "

@@ -48,7 +48,7 @@ ngx_http_blob_snapshot(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 static ngx_int_t
 ngx_http_blob_snapshot_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    return ngx_http_blob_write_find(r, ctx,
+    return ngx_http_blob_write_find(r, ctx, &ngx_http_blob_step_snapshot_found,
                                     &ngx_http_blob_step_snapshot_taken);
 }
 

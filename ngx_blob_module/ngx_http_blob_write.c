@@ -265,6 +265,13 @@ ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr)
         || wr->guard.lease.use != PROTO_LEASE_IGNORED;
 }
 
+/* What was looked up for conditions would be old after a wait. */
+void
+ngx_http_blob_write_patient(ngx_http_blob_wr_t *wr)
+{
+    wr->change.patient = !wr->guard.fact && !ngx_http_blob_write_guarded(wr);
+}
+
 /* The commit takes the body, come what may. */
 ngx_int_t
 ngx_http_blob_write_commit(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr,
@@ -272,6 +279,7 @@ ngx_http_blob_write_commit(ngx_http_blob_ctx_t *ctx, ngx_http_blob_wr_t *wr,
 {
     ngx_int_t rc;
 
+    ngx_http_blob_write_patient(wr);
     wr->change.body = ngx_http_blob_body_take(ctx);
     rc = ngx_http_blob_commit(ctx, &wr->change, next);
     if (rc == NGX_ERROR) {
@@ -630,6 +638,7 @@ ngx_http_blob_list_parsed(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
         return ngx_http_blob_fail(r, ctx, wr->err);
     }
 
+    ngx_http_blob_write_patient(wr);
     wr->change.blocks = p->blocks;
     wr->change.nblocks = p->n;
     wr->change.props = &wr->props;
@@ -682,6 +691,7 @@ ngx_http_blob_write_local(const ngx_http_blob_ctx_t *ctx)
 
 ngx_int_t
 ngx_http_blob_write_find(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
+                         const ngx_http_blob_step_t *self,
                          const ngx_http_blob_step_t *next)
 {
     ngx_http_blob_wr_t *wr = ctx->op_data;
@@ -695,14 +705,16 @@ ngx_http_blob_write_find(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx,
         return ngx_http_blob_forward(r, ctx);
     }
 
+    wr->change.patient = true;
     wr->change.incarnation = ctx->container.incarnation;
-    return ngx_http_blob_commit(ctx, &wr->change, next);
+    return ngx_http_blob_commit_again(ctx, &wr->change, next, self);
 }
 
 static ngx_int_t
 ngx_http_blob_set_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    return ngx_http_blob_write_find(r, ctx, &ngx_http_blob_step_put_committed);
+    return ngx_http_blob_write_find(r, ctx, &ngx_http_blob_step_set_found,
+                                    &ngx_http_blob_step_put_committed);
 }
 
 /* ---- Delete Blob ------------------------------------------------------ */
@@ -748,7 +760,7 @@ ngx_http_blob_delete(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 static ngx_int_t
 ngx_http_blob_delete_found(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
-    return ngx_http_blob_write_find(r, ctx,
+    return ngx_http_blob_write_find(r, ctx, &ngx_http_blob_step_delete_found,
                                     &ngx_http_blob_step_delete_committed);
 }
 

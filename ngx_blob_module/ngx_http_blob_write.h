@@ -51,6 +51,9 @@ ngx_http_blob_wr_t *ngx_http_blob_write_new(ngx_http_blob_ctx_t *ctx,
 /* It stages a block: conditions and what the SAS may overwrite do not count,
  * lease and type do. */
 void ngx_http_blob_write_block(ngx_http_blob_wr_t *wr);
+/* It replaces or adds without a condition: it may wait for a forward of the
+ * same blob to end. */
+void ngx_http_blob_write_patient(ngx_http_blob_wr_t *wr);
 /* There is something to check. */
 bool ngx_http_blob_write_guarded(const ngx_http_blob_wr_t *wr);
 /* What the fact in ctx->blob says, for the guard and for write-back. */
@@ -61,9 +64,12 @@ bool ngx_http_blob_write_local(const ngx_http_blob_ctx_t *ctx);
 /* The blob as looked up against the guard, before anything is moved. */
 proto_err_t ngx_http_blob_write_early(ngx_http_blob_ctx_t *ctx,
                                       ngx_http_blob_wr_t *wr);
-/* Looks the blob up and commits, or forwards what the origin knows more of. */
+/* Looks the blob up and commits, or forwards what the origin knows more of.
+ * From step `self`, which is where it begins anew when it had to wait for a
+ * forward of the same blob. */
 ngx_int_t ngx_http_blob_write_find(ngx_http_request_t *r,
                                    ngx_http_blob_ctx_t *ctx,
+                                   const ngx_http_blob_step_t *self,
                                    const ngx_http_blob_step_t *next);
 /* Commits with the body that was streamed: the commit takes it, come what may.
  */

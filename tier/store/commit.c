@@ -178,6 +178,9 @@ store_commit(store_t *store, store_change_t *changes[], unsigned n)
     }
     changes_fail(changes + i, n - i, rc);
     for (i = 0; i < n; i++) {
+        if (store_change_fenced(changes[i]) && changes[i]->patient) {
+            continue;
+        }
         store_body_abort(changes[i]->body);
         changes[i]->body = NULL;
     }

@@ -396,6 +396,7 @@ typedef struct store_change_s {
     view_t service;
 
     store_body_t *body;    /* finished; the commit takes it, come what may */
+    bool patient;          /* but for FENCED, if it is to be tried again */
     uint64_t copy_content; /* share these bytes instead */
     view_t block_id;
     const store_block_ref_t *blocks;
@@ -439,11 +440,18 @@ typedef struct store_change_s {
     int64_t creation_time_s;
 } store_change_t;
 
+static inline bool
+store_change_fenced(const store_change_t *change)
+{
+    return change->rc == TIER_AGAIN && change->verdict == STORE_V_FENCED;
+}
+
 /* Blocks until durable or refused; from any thread, never the event loop.
- * Each change's outcome is its own `rc`; bodies were taken in any case. A
- * change of no effect (WB_RETRY of one not parked) is TIER_OK without a
- * number. After TIER_EIO nothing is written any more until the store is opened
- * anew by everybody; the change's fate is decided then. */
+ * Each change's outcome is its own `rc`; bodies were taken, but for that of a
+ * patient change that was FENCED. A change of no effect (WB_RETRY of one not
+ * parked) is TIER_OK without a number. After TIER_EIO nothing is written any
+ * more until the store is opened anew by everybody; the change's fate is
+ * decided then. */
 void store_commit(store_t *store, store_change_t *changes[], unsigned n);
 
 /* ---- write-back queue ------------------------------------------------- */

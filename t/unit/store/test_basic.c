@@ -267,7 +267,7 @@ test_fence(void **state)
 {
     store_t *store = t_open();
     uint64_t inc = t_container(store, "cont", STORE_MODE_OWNED);
-    store_change_t f = t_change(STORE_FENCE_SET, "a"), c;
+    store_change_t f = t_change(STORE_FENCE_SET, "a"), c, p;
     store_blob_t b;
 
     (void) state;
@@ -283,12 +283,25 @@ test_fence(void **state)
     assert_int_equal(b.state, STORE_NONE);
     assert_true(view_eq(b.fence_owner, VIEW("me")));
 
+    /* a patient change keeps its body and is tried again */
+    p = t_change(STORE_BLOB_PUT, "a");
+    p.body = t_body(store, "p", 1);
+    p.patient = true;
+    assert_int_equal(t_commit(store, &p), TIER_AGAIN);
+    assert_true(store_change_fenced(&p));
+    assert_non_null(p.body);
+    assert_int_equal(t_commit(store, &p), TIER_AGAIN);
+
     /* the owner's change ends it */
     c = t_change(STORE_BLOB_PUT, "a");
     c.fence_owner = VIEW("me");
     c.flags = STORE_UNFENCE;
     c.body = t_body(store, "1", 1);
     assert_int_equal(t_commit(store, &c), TIER_OK);
+    assert_int_equal(t_commit(store, &p), TIER_OK);
+    assert_null(p.body);
+    t_get(store, inc, "a", &b);
+    assert_int_equal(b.number, p.number);
     assert_int_equal(t_put(store, "a", "2", 1, STORE_MODE_OWNED, NULL),
                      TIER_OK);
     /* an expired one does not hold anybody */
