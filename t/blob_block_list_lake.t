@@ -120,6 +120,16 @@ is code(put_list($edge, 'x', {}, qw(L3))), '201 ', 'a list of ours alone';
 is $edge->blob('GET', '/con/x')->{body}, 'new3', 'is committed here';
 is $tier->run('flush', '--timeout', 20), 0, 'flush';
 is $lake->blob('GET', '/con/x')->{body}, 'new3', 'and carried';
+# clean, and its bytes are here
+is put_block($edge, 'x', 4, 'new4'), 201, 'block';
+is code(put_list($edge, 'x', {}, qw(C3 U9))), '400 InvalidBlockList',
+    'a clean blob has no other blocks than those it has here';
+$r = put_list($edge, 'x', {}, qw(C3 U4));
+is $r->{headers}{'x-blob-edge-durability'}, 'local',
+    'a list of a clean blob is committed here';
+is $edge->blob('GET', '/con/x')->{body}, 'new3new4', 'bytes';
+is $tier->run('flush', '--timeout', 20), 0, 'flush';
+is $lake->blob('GET', '/con/x')->{body}, 'new3new4', 'and carried';
 
 is put_block($edge, 'none', 1, 'x'), 201, 'a block of no blob';
 is code(put_list($edge, 'none', {}, qw(U1 C2))), '400 InvalidBlockList',
