@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IO::Select;
 use MIME::Base64 qw(encode_base64);
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -266,8 +267,8 @@ sleep 0.03;
 $edge->kill_all;
 waitpid $pid, 0;
 $edge->start;
-$r = put_list($edge, 'n', {}, qw(C1 U2));
-# the fence of the dead stands for a minute
+# the fence of the dead stands for a minute; with a condition nobody waits
+$r = put_list($edge, 'n', { 'If-Match' => '*' }, qw(C1 U2));
 like code($r), qr/^(?:201 |503 ServerBusy)$/, 'and again';
 if ($r->{status} == 503) {
     is blocks($edge, 'n', 'uncommitted'), id(2),
@@ -365,14 +366,16 @@ $since = () = $origin->requests;
 my $f = in_background(sub { print code(put_list($e2, 'z', {}, qw(C1 U2 U3))) });
 ok $t->wait_for(20, sub { grep { $_->{method} eq 'PUT' } seen($since) }),
     'a block is on its way';
-is put_block($e2, 'z', 4, 'new4'), 503, 'not now';
+my $g = in_background(sub { print put_block($e2, 'z', 4, 'new4') });
+ok !IO::Select->new($g)->can_read(0.3), 'another block waits for that';
 $tier2->kill('KILL');
 is scalar <$f>, '503 ServerBusy', 'blob-tier was killed';
-close $f;
+is scalar <$g>, '201', 'then the other block is taken';
+close $_ for $f, $g;
 is scalar(grep { $_->{target} =~ /blocklist$/ && $_->{method} eq 'PUT' }
     seen($since)), 0, 'the list did not go out';
-is blocks($e2, 'z', 'uncommitted'), join(',', id(2), id(3)), 'they wait';
-is put_block($e2, 'z', 4, 'new4'), 201, 'now';
+is blocks($e2, 'z', 'uncommitted'), join(',', map { id($_) } 2 .. 4),
+    'they wait';
 unlink $slow;
 $tier2->start;
 is code(put_list($e2, 'z', {}, qw(C1 U2 U3))), '201 ', 'once more';
