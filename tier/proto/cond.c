@@ -29,6 +29,13 @@ is_any(view_t v)
 }
 
 
+static bool
+is_list(view_t v)
+{
+    return view_find(v, ',', 0) < v.len;
+}
+
+
 /* A list of entity tags (RFC 9110 13.1.1) against either of ours. */
 static bool
 etag_listed(view_t list, const proto_cond_state_t *st)
@@ -71,8 +78,10 @@ proto_cond_check_form(const proto_cond_t *c, bool write)
                  : PROTO_OK;
     }
 
-    /* one header, or IM+IUS, or INM+IMS */
-    if ((im && (inm || ims)) || (inm && ius) || (ims && ius)) {
+    /* one header, or IM+IUS, or INM+IMS; lists of ETags are for reads */
+    if ((im && (inm || ims)) || (inm && ius) || (ims && ius)
+        || is_list(c->if_match) || is_list(c->if_none_match))
+    {
         return PROTO_ERR_MULTIPLE_CONDITION_HEADERS_NOT_SUPPORTED;
     }
 

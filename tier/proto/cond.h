@@ -43,7 +43,9 @@ proto_err_t proto_cond_check_read(const proto_cond_t *cond,
 /* A write; create-only on an existing blob gives BLOB_ALREADY_EXISTS. */
 proto_err_t proto_cond_check_write(const proto_cond_t *cond,
                                    const proto_cond_state_t *state);
-/* Combinations that are refused before anything is looked up. */
+/* Combinations that are refused before anything is looked up; of a write also
+ * several ETags in one header ("Specifying conditional headers for Blob
+ * service operations" has those for Get Blob and Get Blob Properties). */
 proto_err_t proto_cond_check_form(const proto_cond_t *cond, bool write);
 
 /* The date of a condition, for an origin that says `origin_s` of the version

@@ -159,9 +159,15 @@ forms(void **state)
     assert_int_equal(proto_cond_check_form(&c, true), PROTO_OK);
 
     static const case_t mixes[] = {
-        { EDGE, "0x1", -1, -1, PROTO_OK }, { EDGE, NULL, 5, -1, PROTO_OK },
-        { NULL, EDGE, -1, 5, PROTO_OK },   { NULL, NULL, 5, 5, PROTO_OK },
-        { EDGE, NULL, 5, 5, PROTO_OK },    { EDGE, EDGE, 5, 5, PROTO_OK },
+        { EDGE, "0x1", -1, -1, PROTO_OK },
+        { EDGE, NULL, 5, -1, PROTO_OK },
+        { NULL, EDGE, -1, 5, PROTO_OK },
+        { NULL, NULL, 5, 5, PROTO_OK },
+        { EDGE, NULL, 5, 5, PROTO_OK },
+        { EDGE, EDGE, 5, 5, PROTO_OK },
+        /* lists are for reads */
+        { EDGE ",\"0x1\"", NULL, -1, -1, PROTO_OK },
+        { NULL, "\"0x1\", " EDGE, -1, -1, PROTO_OK },
     };
 
     for (size_t i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++) {
