@@ -24,6 +24,8 @@
 
 static ngx_int_t ngx_http_blob_fwd_refresh(ngx_http_request_t *r,
                                            ngx_http_blob_ctx_t *ctx);
+static ngx_int_t ngx_http_blob_fwd_dropped(ngx_http_request_t *r,
+                                           ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_fwd_fact(ngx_http_request_t *r,
                                         ngx_http_blob_ctx_t *ctx);
 static ngx_int_t ngx_http_blob_fwd_unfence(ngx_http_request_t *r,
@@ -38,6 +40,9 @@ static const ngx_http_blob_step_t ngx_http_blob_step_fwd_refresh = {
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_fwd_fact = {
     "fwd_fact", "dropping facts", ngx_http_blob_fwd_fact
+};
+static const ngx_http_blob_step_t ngx_http_blob_step_fwd_dropped = {
+    "fwd_dropped", "dropping blocks", ngx_http_blob_fwd_dropped
 };
 static const ngx_http_blob_step_t ngx_http_blob_step_fwd_unfence = {
     "fwd_unfence", "ending fence", ngx_http_blob_fwd_unfence
@@ -143,6 +148,22 @@ ngx_http_blob_fwd_refresh_blob(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     change = ngx_http_blob_fwd_change(ctx, kind);
     change->if_number = ctx->blob.number;
     return ngx_http_blob_fwd_commit(ctx, change, &ngx_http_blob_step_fwd_fact);
+}
+
+/* A blob that was nothing but blocks here has been deleted, whatever the
+ * origin knows of it. */
+static ngx_int_t
+ngx_http_blob_fwd_dropped(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
+{
+    ngx_http_blob_fwd_t *fwd = ngx_http_blob_fwd(ctx);
+
+    fwd->deleted = fwd->change.rc == TIER_OK
+                && fwd->status == NGX_HTTP_NOT_FOUND
+                && ctx->op->id == PROTO_OP_DELETE_BLOB
+                && view_eq(ngx_http_blob_out_value(r, "x-ms-error-code"),
+                           VIEW("BlobNotFound"));
+
+    return ngx_http_blob_goto(ctx, &ngx_http_blob_step_fwd_fact);
 }
 
 static ngx_int_t
@@ -285,9 +306,12 @@ ngx_http_blob_fwd_refresh(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     ngx_uint_t status = ngx_http_blob_fwd(ctx)->status;
 
     if (ngx_http_blob_fwd_drops_blocks(ctx)) {
-        return ngx_http_blob_fwd_commit(
-            ctx, ngx_http_blob_fwd_change(ctx, STORE_BLOB_DELETE),
-            &ngx_http_blob_step_fwd_fact);
+        store_change_t *change =
+            ngx_http_blob_fwd_change(ctx, STORE_BLOB_DELETE);
+
+        change->rc = TIER_EIO; /* until it is committed */
+        return ngx_http_blob_fwd_commit(ctx, change,
+                                        &ngx_http_blob_step_fwd_dropped);
     }
 
     if (ctx->op->id == PROTO_OP_SET_SERVICE_PROPERTIES) {
@@ -428,9 +452,9 @@ ngx_http_blob_fwd_clean(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
             }
             if (view_eq_ci(ngx_http_blob_view(h[i].key),
                            VIEW("x-ms-copy-source"))) {
-                /* its query is what the edge let it be read with */
                 h[i].value.len =
-                    view_find(ngx_http_blob_view(h[i].value), '?', 0);
+                    proto_answer_copy_source(ngx_http_blob_view(h[i].value))
+                        .len;
             }
         }
     }
@@ -587,6 +611,33 @@ ngx_http_blob_fwd_edit(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
     return writer_ok(&w) ? NGX_OK : NGX_ERROR;
 }
 
+/* 202 in place of the origin's BlobNotFound. */
+static void
+ngx_http_blob_fwd_say_deleted(ngx_http_request_t *r, ngx_http_blob_fwd_t *fwd)
+{
+    ngx_list_part_t *part;
+    ngx_table_elt_t *h;
+    ngx_uint_t i;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            if (view_eq_ci(ngx_http_blob_view(h[i].key),
+                           VIEW("x-ms-error-code"))) {
+                h[i].hash = 0;
+            }
+        }
+    }
+
+    r->headers_out.status = NGX_HTTP_ACCEPTED;
+    r->headers_out.status_line.len = 0;
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_type.len = 0;
+    r->headers_out.content_type_len = 0;
+    fwd->len = 0;
+    proto_reply_delete_headers(ngx_http_blob_emit, r);
+}
+
 static ngx_int_t
 ngx_http_blob_fwd_release(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 {
@@ -600,6 +651,10 @@ ngx_http_blob_fwd_release(ngx_http_request_t *r, ngx_http_blob_ctx_t *ctx)
 
     if (fwd->edit && ngx_http_blob_fwd_edit(r, ctx) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (fwd->deleted) {
+        ngx_http_blob_fwd_say_deleted(r, fwd);
     }
 
     if (ctx->copy_source.ptr != NULL) {

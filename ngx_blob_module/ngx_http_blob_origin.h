@@ -110,6 +110,7 @@ struct ngx_http_blob_fwd_s {
     unsigned held:1;
     unsigned last:1;      /* all of the answer is in body */
     unsigned refreshed:1; /* and what follows from it is done */
+    unsigned deleted:1;   /* here: the origin did not have it */
     unsigned replaced:1;  /* an error document goes instead */
 };
 

@@ -194,6 +194,18 @@ is $edge->blob('DELETE', '/con/o')->{status}, 202, 'deleted';
 is code(put_list($edge, 'o', {}, qw(C1))), '400 InvalidBlockList',
     'a deleted blob has none';
 
+# an upload that is given up: the lake has never heard of the blob
+is put_block($edge, 'up', 1, 'mine1'), 201, 'block';
+my $gone = $edge->blob('DELETE', '/con/up');
+is code($gone), '202 ', 'deleted';
+is $gone->{body}, '', 'and nothing else is said';
+is $gone->{headers}{'content-length'}, 0, 'no body';
+is $gone->{headers}{'x-ms-delete-type-permanent'}, 'true', 'for good';
+ok !defined $gone->{headers}{'content-type'}, 'of no type';
+is code($edge->blob('GET', '/con/up?comp=blocklist&blocklisttype=all')),
+    '404 BlobNotFound', 'the block is gone';
+is code($edge->blob('DELETE', '/con/up')), '404 BlobNotFound', 'only once';
+
 # its bytes are the lake's alone: the ids of its blocks are those of the lake
 is put_block($edge, 'ev', $_, "mine$_" x 3_000_000), 201, "block $_" for 1, 2;
 is code(put_list($edge, 'ev', {}, qw(L1 L2))), '201 ', 'committed here';

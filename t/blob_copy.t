@@ -471,6 +471,23 @@ is $edge->blob('PUT', '/thru/bl?comp=blocklist', {},
     "<BlockList><Latest>$ids[0]</Latest></BlockList>")->{status}, 201, 'list';
 is $edge->blob('GET', '/thru/bl')->{body}, 'two', 'bytes';
 
+# a snapshot is the lake's: the query that says which stays, the SAS goes
+is $edge->blob('PUT', '/con/sn', {}, 'then')->{status}, 201, 'source';
+$r = $edge->blob('PUT', '/con/sn?comp=snapshot');
+is $r->{status}, 201, 'its snapshot';
+my $then = $r->{headers}{'x-ms-snapshot'};
+$r = $edge->blob('HEAD', '/con/sn');
+is $r->{headers}{'x-ms-access-tier-inferred'}, 'true',
+    'a tier that nobody set is inferred here, too';
+is $edge->blob('PUT', '/con/sn', {}, 'now')->{status}, 201, 'goes on';
+is at_edge("/con/sn?snapshot=$then", '/con/sc')->{status}, 202, 'copied';
+for my $when ('forwarded', 'from the record') {
+    $r = $edge->blob('GET', '/con/sc');
+    is $r->{body}, 'then', "the snapshot, $when";
+    like $r->{headers}{'x-ms-copy-source'}, qr/sn\?snapshot=[^&]+\z/,
+        'and is named';
+}
+
 # an origin that is reached with a SAS
 my $by_sas = $t->nginx('sas', origin => $lake);
 my $conf = $by_sas->conf;

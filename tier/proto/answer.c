@@ -72,6 +72,17 @@ take_created(view_t v, blob_props_t *props)
     return proto_date_parse_http(v, &props->creation_time_s);
 }
 
+/* A tier that nobody set is none: it is answered as Hot, inferred. */
+static bool
+take_tier_inferred(view_t v, blob_props_t *props)
+{
+    if (view_eq_ci(v, VIEW("true")) && props->tier == TIER_HOT) {
+        props->tier = TIER_NONE;
+    }
+
+    return true;
+}
+
 static bool
 take_tier_change(view_t v, blob_props_t *props)
 {
@@ -147,11 +158,10 @@ take_copy_status(view_t v, blob_props_t *props)
     return true;
 }
 
-/* Its query has what it was read with: that is the edge's own. */
 static bool
 take_copy_source(view_t v, blob_props_t *props)
 {
-    props->copy_source = view_sub(v, 0, view_find(v, '?', 0));
+    props->copy_source = proto_answer_copy_source(v);
     return true;
 }
 
@@ -225,6 +235,7 @@ static const struct {
     { "content-md5", take_md5 },
     { "x-ms-blob-type", take_type },
     { "x-ms-access-tier", take_tier },
+    { "x-ms-access-tier-inferred", take_tier_inferred },
     { "x-ms-access-tier-change-time", take_tier_change },
     { "x-ms-creation-time", take_created },
     { "x-ms-blob-committed-block-count", take_blocks },
@@ -239,6 +250,26 @@ static const struct {
     { "x-ms-archive-status", take_archive_status },
     { "x-ms-version-id", take_version_id },
 };
+
+view_t
+proto_answer_copy_source(view_t url)
+{
+    size_t end = view_find(url, '?', 0);
+
+    while (end < url.len) {
+        view_t rest = view_sub(url, end + 1, url.len);
+
+        if (!view_starts_with(rest, VIEW("snapshot="))
+            && !view_starts_with(rest, VIEW("versionid=")))
+        {
+            break;
+        }
+
+        end = view_find(url, '&', end + 1);
+    }
+
+    return view_sub(url, 0, end);
+}
 
 view_t
 proto_answer_header(const proto_header_t *hdrs, unsigned n, view_t name)

@@ -32,6 +32,9 @@ view_t proto_answer_header(const proto_header_t *hdrs, unsigned n,
                            view_t name);
 /* Without W/ and quotes. */
 view_t proto_answer_etag(view_t quoted);
+/* x-ms-copy-source as clients see it: without what the edge had it read with,
+ * which follows a snapshot or version that the edge asked for. */
+view_t proto_answer_copy_source(view_t url);
 /* "bytes a-b/total": false if malformed. */
 bool proto_answer_content_range(view_t v, uint64_t *ret_off, uint64_t *ret_len,
                                 uint64_t *ret_total);

@@ -80,6 +80,53 @@ test_blob(void **state)
     assert_false(props_pairs_next(p.metadata, &pos, &n, &v));
 }
 
+/* What the edge had it read with is not shown. */
+static void
+test_copy_source(void **state)
+{
+    static const char *const cases[][2] = {
+        { "https://h/c/b", "https://h/c/b" },
+        { "https://h/c/b?", "https://h/c/b" },
+        { "https://h/c/b?sv=1&snapshot=2", "https://h/c/b" },
+        { "https://h/c/b?snapshot=2", "https://h/c/b?snapshot=2" },
+        { "https://h/c/b?snapshot=2&sv=1&sig=x", "https://h/c/b?snapshot=2" },
+        { "https://h/c/b?versionid=2&sig=x", "https://h/c/b?versionid=2" },
+        { "https://h/c/b?snapshots=2&sig=x", "https://h/c/b" },
+    };
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_view(proto_answer_copy_source(view_str(cases[i][0])),
+                    cases[i][1]);
+    }
+}
+
+/* Hot that nobody set is no tier here; another default has to be kept. */
+static void
+test_tier_inferred(void **state)
+{
+    proto_header_t h[] = {
+        H("ETag", "\"1\""),
+        H("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        H("Content-Length", "1"),
+        H("x-ms-access-tier-inferred", "true"),
+        H("x-ms-access-tier", "Hot"),
+    };
+    blob_props_t p;
+
+    (void) state;
+    assert_true(proto_answer_blob(h, 5, &w, &p));
+    assert_int_equal(p.tier, TIER_NONE);
+    h[3].value = VIEW("false");
+    assert_true(proto_answer_blob(h, 5, &w, &p));
+    assert_int_equal(p.tier, TIER_HOT);
+    h[3].value = VIEW("true");
+    h[4].value = VIEW("Cool");
+    assert_true(proto_answer_blob(h, 5, &w, &p));
+    assert_int_equal(p.tier, TIER_COOL);
+}
+
 static void
 test_blob_lacks(void **state)
 {
@@ -273,6 +320,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_blob, setup),
+        cmocka_unit_test(test_copy_source),
+        cmocka_unit_test_setup(test_tier_inferred, setup),
         cmocka_unit_test_setup(test_blob_lacks, setup),
         cmocka_unit_test_setup(test_blob_range_md5, setup),
         cmocka_unit_test_setup(test_container, setup),
