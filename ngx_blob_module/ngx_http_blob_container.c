@@ -164,7 +164,7 @@ ngx_http_blob_container_check(void *data, const store_container_t *now)
     state.etag = now->props.etag;
     state.origin_etag = now->origin_etag;
     state.last_modified_s = now->props.last_modified_s;
-    return (int) proto_cond_check_write(&cw->cond, &state);
+    return (int) proto_cond_check_write(&cw->cond, &state, false);
 }
 
 static ngx_http_blob_cw_t *

@@ -53,7 +53,7 @@ static int
 ngx_http_blob_lease_check(ngx_http_blob_lease_t *le, const lease_t *now,
                           const proto_cond_state_t *state)
 {
-    proto_err_t err = proto_cond_check_write(&le->cond, state);
+    proto_err_t err = proto_cond_check_write(&le->cond, state, false);
 
     if (err != PROTO_OK) {
         return (int) err;

@@ -107,7 +107,8 @@ ngx_http_blob_guard_check(void *data, const store_blob_t *now)
         return (int) err;
     }
 
-    err = proto_cond_check_write(&guard->cond, &state);
+    err = proto_cond_check_write(&guard->cond, &state,
+                                 proto_op_makes_blob(guard->op));
     if (err == PROTO_OK && guard->block && now != NULL
         && now->props.type != BLOB_BLOCK)
     {

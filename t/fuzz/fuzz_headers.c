@@ -57,7 +57,7 @@ use(const proto_headers_t *h, writer_t *scratch)
 
     (void) proto_cond_check_form(&h->cond, true);
     (void) proto_cond_check_read(&h->cond, &state);
-    (void) proto_cond_check_write(&h->cond, &state);
+    (void) proto_cond_check_write(&h->cond, &state, true);
     (void) proto_headers_body_check(h, true, &check, &fault);
 
     for (uint64_t size = 0; size <= 1ull << 40; size = size * 1024 + 1) {

@@ -134,7 +134,8 @@ proto_cond_check_read(const proto_cond_t *c, const proto_cond_state_t *st)
 
 
 proto_err_t
-proto_cond_check_write(const proto_cond_t *c, const proto_cond_state_t *st)
+proto_cond_check_write(const proto_cond_t *c, const proto_cond_state_t *st,
+                       bool makes_blob)
 {
     if (!tags_hold(c, st)) {
         return PROTO_ERR_CONDITION_NOT_MET;
@@ -146,8 +147,9 @@ proto_cond_check_write(const proto_cond_t *c, const proto_cond_state_t *st)
     }
 
     if (c->if_none_match.ptr != NULL && matches(c->if_none_match, st)) {
-        return is_any(c->if_none_match) ? PROTO_ERR_BLOB_ALREADY_EXISTS
-                                        : PROTO_ERR_CONDITION_NOT_MET;
+        return is_any(c->if_none_match) && makes_blob
+                 ? PROTO_ERR_BLOB_ALREADY_EXISTS
+                 : PROTO_ERR_CONDITION_NOT_MET;
     }
 
     if (!st->exists) {

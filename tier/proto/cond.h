@@ -40,9 +40,11 @@ typedef struct proto_cond_state_s {
 /* A read: PROTO_OK, PROTO_ERR_NOT_MODIFIED (304) or CONDITION_NOT_MET. */
 proto_err_t proto_cond_check_read(const proto_cond_t *cond,
                                   const proto_cond_state_t *state);
-/* A write; create-only on an existing blob gives BLOB_ALREADY_EXISTS. */
+/* A write. If one that makes a blob must not find one (If-None-Match: *), that
+ * is BLOB_ALREADY_EXISTS, all else is CONDITION_NOT_MET. */
 proto_err_t proto_cond_check_write(const proto_cond_t *cond,
-                                   const proto_cond_state_t *state);
+                                   const proto_cond_state_t *state,
+                                   bool makes_blob);
 /* Combinations that are refused before anything is looked up; of a write also
  * several ETags in one header ("Specifying conditional headers for Blob
  * service operations" has those for Get Blob and Get Blob Properties). */

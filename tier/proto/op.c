@@ -316,3 +316,13 @@ proto_op_find(view_t method, const proto_uri_t *uri,
 
     return op_fault(fault, uri, is_verb(method), resource_known);
 }
+
+
+bool
+proto_op_makes_blob(proto_op_id_t op)
+{
+    return op == PROTO_OP_PUT_BLOB || op == PROTO_OP_PUT_APPEND_BLOB
+        || op == PROTO_OP_PUT_PAGE_BLOB || op == PROTO_OP_PUT_BLOCK_LIST
+        || op == PROTO_OP_PUT_BLOB_FROM_URL || op == PROTO_OP_COPY_BLOB
+        || op == PROTO_OP_COPY_BLOB_FROM_URL;
+}

@@ -158,4 +158,7 @@ const proto_op_t *proto_op_find(view_t method, const proto_uri_t *uri,
                                 const proto_headers_t *headers,
                                 proto_fault_t *fault);
 
+/* Makes a blob of a name, one that is there already or not. */
+bool proto_op_makes_blob(proto_op_id_t op);
+
 #endif

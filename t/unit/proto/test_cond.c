@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "proto/cond.h"
+#include "proto/op.h"
 
 #define EDGE   "0x8DC000000000001"
 #define ORIGIN "0x8DB000000000009"
@@ -106,7 +107,8 @@ writes(void **state)
             cond(cases[i].im, cases[i].inm, cases[i].ims, cases[i].ius);
 
         assert_int_equal(proto_cond_check_form(&c, true), PROTO_OK);
-        assert_int_equal(proto_cond_check_write(&c, &there), cases[i].err);
+        assert_int_equal(proto_cond_check_write(&c, &there, true),
+                         cases[i].err);
     }
 }
 
@@ -118,15 +120,48 @@ writes_of_what_is_missing(void **state)
 
     (void) state;
     c = cond("*", NULL, -1, -1);
-    assert_int_equal(proto_cond_check_write(&c, &missing),
+    assert_int_equal(proto_cond_check_write(&c, &missing, true),
                      PROTO_ERR_CONDITION_NOT_MET);
     c = cond(EDGE, NULL, -1, -1);
-    assert_int_equal(proto_cond_check_write(&c, &missing),
+    assert_int_equal(proto_cond_check_write(&c, &missing, true),
                      PROTO_ERR_CONDITION_NOT_MET);
     c = cond(NULL, "*", -1, -1);
-    assert_int_equal(proto_cond_check_write(&c, &missing), PROTO_OK);
+    assert_int_equal(proto_cond_check_write(&c, &missing, true), PROTO_OK);
     c = cond(NULL, NULL, -1, 5);
-    assert_int_equal(proto_cond_check_write(&c, &missing), PROTO_OK);
+    assert_int_equal(proto_cond_check_write(&c, &missing, true), PROTO_OK);
+}
+
+
+/* "Exists already" is what one says who wanted to make a blob. */
+static void
+create_only(void **state)
+{
+    static const proto_op_id_t makers[] = {
+        PROTO_OP_PUT_BLOB,          PROTO_OP_PUT_APPEND_BLOB,
+        PROTO_OP_PUT_PAGE_BLOB,     PROTO_OP_PUT_BLOCK_LIST,
+        PROTO_OP_PUT_BLOB_FROM_URL, PROTO_OP_COPY_BLOB,
+        PROTO_OP_COPY_BLOB_FROM_URL
+    };
+    static const proto_op_id_t others[] = {
+        PROTO_OP_SET_BLOB_METADATA, PROTO_OP_SET_BLOB_PROPERTIES,
+        PROTO_OP_DELETE_BLOB,       PROTO_OP_SNAPSHOT_BLOB,
+        PROTO_OP_LEASE_BLOB,        PROTO_OP_APPEND_BLOCK
+    };
+    proto_cond_t c = cond(NULL, "*", -1, -1);
+
+    (void) state;
+
+    for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
+        assert_int_equal(
+            proto_cond_check_write(&c, &there, proto_op_makes_blob(makers[i])),
+            PROTO_ERR_BLOB_ALREADY_EXISTS);
+    }
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_int_equal(
+            proto_cond_check_write(&c, &there, proto_op_makes_blob(others[i])),
+            PROTO_ERR_CONDITION_NOT_MET);
+    }
 }
 
 
@@ -197,7 +232,7 @@ of_tags(void **state)
 
     st.tags = view_of(packed, sizeof(packed));
     assert_int_equal(proto_cond_check_read(&c, &st), PROTO_OK);
-    assert_int_equal(proto_cond_check_write(&c, &st), PROTO_OK);
+    assert_int_equal(proto_cond_check_write(&c, &st, true), PROTO_OK);
 
     /* with the others */
     c.if_none_match = view_str(EDGE);
@@ -205,13 +240,13 @@ of_tags(void **state)
     c.if_none_match = VIEW_NULL;
 
     c.if_tags = VIEW("a <> 'b'");
-    assert_int_equal(proto_cond_check_write(&c, &st),
+    assert_int_equal(proto_cond_check_write(&c, &st, true),
                      PROTO_ERR_CONDITION_NOT_MET);
-    assert_int_equal(proto_cond_check_write(&c, &missing),
+    assert_int_equal(proto_cond_check_write(&c, &missing, true),
                      PROTO_ERR_CONDITION_NOT_MET);
 
     c.if_tags = VIEW("a <>");
-    assert_int_equal(proto_cond_check_write(&c, &st),
+    assert_int_equal(proto_cond_check_write(&c, &st, true),
                      PROTO_ERR_CONDITION_NOT_MET);
 }
 
@@ -250,6 +285,7 @@ main(void)
         cmocka_unit_test(reads),
         cmocka_unit_test(writes),
         cmocka_unit_test(writes_of_what_is_missing),
+        cmocka_unit_test(create_only),
         cmocka_unit_test(no_origin_etag_matches_nothing),
         cmocka_unit_test(forms),
         cmocka_unit_test(of_tags),
