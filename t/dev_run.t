@@ -16,6 +16,8 @@ sub free_port {
     return $s->sockport;
 }
 
+plan skip_all => 'conf/dev/run.sh loads no sanitizer' if $ENV{SAN};
+
 my $t = BlobTest->new;
 my ($port, $lake) = (free_port(), free_port());
 my $state = "$t->{dir}/state";
